@@ -1,0 +1,121 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// What every target is built with.
+let common: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0335-existential-any.md
+    .enableUpcomingFeature("ExistentialAny"),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0444-member-import-visibility.md
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // https://github.com/swiftlang/swift-evolution/blob/main/proposals/0409-access-level-on-imports.md
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// For targets without raw memory: each unsafe construct would need a mark.
+/// https://github.com/swiftlang/swift-evolution/blob/main/proposals/0458-strict-memory-safety.md
+let safe: [SwiftSetting] = common + [.strictMemorySafety()]
+
+let package = Package(
+    name: "swift-gcs",
+    products: [
+        .executable(name: "gcs-server", targets: ["gcs-server"]),
+        .executable(name: "gcs-node", targets: ["gcs-node"]),
+        .executable(name: "plasma-store", targets: ["plasma-store"]),
+        .executable(name: "gcs", targets: ["gcs"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // C libraries and system calls.
+        .systemLibrary(
+            name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CSystem"),
+
+        // The core: no socket, no clock of the system, no Foundation.
+        .target(name: "Identifiers", swiftSettings: common),
+        .target(name: "RESP", swiftSettings: common),
+        .target(name: "ControlStore", dependencies: ["Identifiers"], swiftSettings: common),
+        .target(name: "Settings", swiftSettings: safe),
+        .target(
+            name: "Commands", dependencies: ["Identifiers", "RESP", "ControlStore", "Settings"],
+            swiftSettings: common),
+        .target(
+            name: "Server",
+            dependencies: ["Identifiers", "RESP", "ControlStore", "Settings", "Commands"],
+            swiftSettings: common),
+
+        // The object store.
+        .target(name: "PlasmaProtocol", dependencies: ["Identifiers"], swiftSettings: common),
+        .target(
+            name: "PlasmaStore", dependencies: ["Identifiers", "PlasmaProtocol"],
+            swiftSettings: common),
+
+        // Sockets, timers and clients.
+        .target(name: "EventLoop", dependencies: ["CLibevent", "CSystem"], swiftSettings: common),
+        .target(
+            name: "PlasmaClient",
+            dependencies: ["Identifiers", "PlasmaProtocol", "EventLoop", "CSystem"],
+            swiftSettings: common),
+        .target(
+            name: "ControlClient", dependencies: ["CHiredis", "CLibevent", "EventLoop"],
+            swiftSettings: common),
+        .target(
+            name: "NodeManager", dependencies: ["Identifiers", "PlasmaProtocol"],
+            swiftSettings: safe),
+
+        // Programs.
+        .executableTarget(
+            name: "gcs-server",
+            dependencies: [
+                "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
+                "EventLoop",
+            ],
+            swiftSettings: common),
+        .executableTarget(
+            name: "gcs-node",
+            dependencies: [
+                "Identifiers", "NodeManager", "ControlClient", "PlasmaClient", "PlasmaProtocol",
+                "Settings", "EventLoop",
+            ],
+            swiftSettings: common),
+        .executableTarget(
+            name: "plasma-store",
+            dependencies: ["Identifiers", "PlasmaStore", "PlasmaProtocol", "EventLoop", "CSystem"],
+            swiftSettings: common),
+        .executableTarget(
+            name: "gcs",
+            dependencies: [
+                "Identifiers", "ControlClient", "PlasmaClient", "PlasmaProtocol", "Commands",
+                "Settings", "EventLoop",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: common),
+
+        // Tests.
+        .testTarget(name: "IdentifiersTests", dependencies: ["Identifiers"], swiftSettings: common),
+        .testTarget(name: "RESPTests", dependencies: ["RESP"], swiftSettings: common),
+        .testTarget(
+            name: "ControlStoreTests", dependencies: ["Identifiers", "ControlStore"],
+            swiftSettings: common),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: [
+                "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
+            ],
+            exclude: ["Transcripts"], swiftSettings: common),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
+        .testTarget(
+            name: "PlasmaStoreTests",
+            dependencies: ["Identifiers", "PlasmaStore", "PlasmaProtocol"],
+            swiftSettings: common),
+        .testTarget(
+            name: "NodeManagerTests",
+            dependencies: ["Identifiers", "NodeManager", "PlasmaProtocol"],
+            swiftSettings: common),
+        .testTarget(
+            name: "TidyTests", dependencies: ["Commands", "Settings"], swiftSettings: common),
+    ]
+)

@@ -1,0 +1,81 @@
+// System calls that Swift's Glibc module hides, behind names of our own. Everything is static
+// inline: this module has no object file. The calls are declared here rather than through
+// _GNU_SOURCE, which would change the layout of types shared with the Glibc module.
+#pragma once
+#include <sys/select.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+
+/// An anonymous file in memory, close-on-exec; -1 with errno on failure.
+static inline int gcs_memfd_create(const char *name, unsigned int flags) {
+    return (int)syscall(SYS_memfd_create, name, flags | 1u /* MFD_CLOEXEC */);
+}
+
+/// Gives the pages under [offset, offset + length) back to the system; the file keeps its size.
+static inline int gcs_punch_hole(int fd, int64_t offset, int64_t length) {
+    return (int)syscall(SYS_fallocate, fd, 0x01 | 0x02 /* KEEP_SIZE | PUNCH_HOLE */, offset, length);
+}
+
+/// accept4 with non-blocking and close-on-exec set.
+static inline int gcs_accept(int fd) {
+    return (int)syscall(SYS_accept4, fd, NULL, NULL, 02000000 | 04000 /* SOCK_CLOEXEC | SOCK_NONBLOCK */);
+}
+
+/// Sends one byte that carries `passed`. Returns 1, or -1 with errno.
+static inline ssize_t gcs_send_descriptor(int socket, int passed) {
+    char byte = 0;
+    struct iovec part = {&byte, 1};
+    union { struct cmsghdr align; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &passed, sizeof(int));
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+/// Reads up to `capacity` bytes; the first descriptor that came along goes to `*passed` (-1 when
+/// none did), further ones are closed. Returns the bytes read, 0 at the end, -1 with errno.
+static inline ssize_t gcs_receive_descriptor(int socket, void *bytes, size_t capacity, int *passed) {
+    struct iovec part = {bytes, capacity};
+    union { struct cmsghdr align; char bytes[CMSG_SPACE(8 * sizeof(int))]; } control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    *passed = -1;
+    ssize_t count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (count < 0) return count;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t total = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t index = 0; index < total; index++) {
+            int descriptor;
+            memcpy(&descriptor, CMSG_DATA(header) + index * sizeof(int), sizeof(int));
+            if (*passed < 0) *passed = descriptor; else close(descriptor);
+        }
+    }
+    return count;
+}
+
+/// The process at the other end of a local socket; 0 when unknown.
+static inline int32_t gcs_peer_process(int socket) {
+    struct { int32_t pid; uint32_t uid; uint32_t gid; } peer = {0, 0, 0};
+    socklen_t length = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, 17 /* SO_PEERCRED */, &peer, &length) != 0) return 0;
+    return peer.pid;
+}
