@@ -60,10 +60,10 @@ let package = Package(
             dependencies: ["Identifiers", "PlasmaProtocol", "EventLoop", "CSystem"],
             swiftSettings: common),
         .target(
-            name: "ControlClient", dependencies: ["CHiredis", "CLibevent", "EventLoop"],
+            name: "ControlClient", dependencies: ["RESP", "CHiredis", "CLibevent", "EventLoop"],
             swiftSettings: common),
         .target(
-            name: "NodeManager", dependencies: ["Identifiers", "PlasmaProtocol"],
+            name: "NodeManager", dependencies: ["Identifiers", "RESP", "PlasmaProtocol"],
             swiftSettings: safe),
 
         // Programs.
@@ -77,8 +77,8 @@ let package = Package(
         .executableTarget(
             name: "gcs-node",
             dependencies: [
-                "Identifiers", "NodeManager", "ControlClient", "PlasmaClient", "PlasmaProtocol",
-                "Settings", "EventLoop",
+                "Identifiers", "RESP", "NodeManager", "ControlClient", "PlasmaClient",
+                "PlasmaProtocol", "Settings", "EventLoop",
             ],
             swiftSettings: common),
         .executableTarget(
@@ -88,8 +88,8 @@ let package = Package(
         .executableTarget(
             name: "gcs",
             dependencies: [
-                "Identifiers", "ControlClient", "PlasmaClient", "PlasmaProtocol", "Commands",
-                "Settings", "EventLoop",
+                "Identifiers", "RESP", "ControlClient", "PlasmaClient", "PlasmaProtocol",
+                "Commands", "Settings", "EventLoop",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: common),
@@ -113,7 +113,7 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "NodeManagerTests",
-            dependencies: ["Identifiers", "NodeManager", "PlasmaProtocol"],
+            dependencies: ["Identifiers", "RESP", "NodeManager", "PlasmaProtocol"],
             swiftSettings: common),
         .testTarget(
             name: "TidyTests", dependencies: ["Commands", "Settings"], swiftSettings: common),
