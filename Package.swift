@@ -116,6 +116,9 @@ let package = Package(
             dependencies: ["Identifiers", "RESP", "NodeManager", "PlasmaProtocol"],
             swiftSettings: common),
         .testTarget(
+            name: "ControlClientTests", dependencies: ["RESP", "ControlClient", "EventLoop"],
+            swiftSettings: common),
+        .testTarget(
             name: "TidyTests", dependencies: ["Commands", "Settings"], swiftSettings: common),
     ]
 )

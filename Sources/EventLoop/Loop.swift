@@ -26,11 +26,12 @@ public final class Loop {
     /// The `event_base` for C libraries that attach themselves (hiredis).
     public var eventBase: OpaquePointer { base }
 
-    /// Turns until `stop()`.
+    /// Turns until `stop()`; may be called again afterwards.
     ///
     /// - Parameter afterTurn: called after every turn; `true` means that work is left and the next
     ///   turn must not sleep.
     public func run(afterTurn: () -> Bool = { false }) {
+        defer { isStopping = false }
         var isWorkLeft = afterTurn()
         while !isStopping {
             let flags = isWorkLeft ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE
