@@ -1,0 +1,171 @@
+/// The settings of `gcs-server`; the initial values are the defaults.
+public struct ServerSettings: Equatable, Sendable {
+    /// `bind`: addresses to listen on; a leading `-` means that it may be missing.
+    public var bind = ["127.0.0.1", "-::1"]
+    /// `port`: 0 for no TCP port.
+    public var port = 6379
+    /// `tcp-backlog`: connections that may wait for `accept`.
+    public var tcpBacklog = 511
+    /// `unixsocket`: the socket's path, or empty.
+    public var unixSocketPath = ""
+    /// `unixsocketperm`: the socket file's permissions; 0 leaves what the umask gave.
+    public var unixSocketPermissions = 0
+    /// `protected-mode`: refuse clients from other machines while no password is set.
+    public var protectedMode = true
+
+    /// `maxclients`: open connections; above it a new one is told so and closed.
+    public var clientCountMax = 10_000
+    /// `timeout`: how long a client may be silent; zero for ever.
+    public var idleTimeout = Duration.zero
+    /// `tcp-keepalive`: time between the probes of a silent connection; zero for none.
+    public var tcpKeepAlive = Duration.seconds(300)
+    /// `client-output-buffer-limit`: replies that a client may leave unread.
+    public var outputBufferLimits = OutputBufferLimits()
+    /// `client-query-buffer-limit`: bytes of a request that has not come to its end.
+    public var queryBufferByteCountMax = 1 << 30
+    /// `proto-max-bulk-len`: bytes of one argument.
+    public var bulkByteCountMax = 512 << 20
+
+    /// `batch-tombstone-secs`: how long the id of an ended batch is remembered.
+    public var batchTombstone = Duration.seconds(3600)
+    /// `gc-log-max-len`: entries that the stream `gc:log` keeps.
+    public var deletionLogLengthMax = 1_000_000
+    /// `notify-keyspace-events`: the events that are published.
+    public var keyspaceEvents: KeyspaceEvents = []
+    /// `databases`: there is one.
+    public var databaseCount = 1
+
+    /// `loglevel`: how much is logged.
+    public var logLevel = LogLevel.notice
+    /// `logfile`: where to, or empty for standard output.
+    public var logFilePath = ""
+    /// `pidfile`: the file that holds the process id, or empty.
+    public var pidFilePath = ""
+
+    /// The defaults.
+    public init() {}
+}
+
+extension ServerSettings {
+    /// Every setting of `gcs-server`, declared once.
+    public static let table = SettingTable(
+        program: "gcs-server", file: "conf/gcs.conf", defaults: ServerSettings(),
+        sections: [network, clients, memory, general])
+
+    private static let network = SettingSection<ServerSettings>(
+        "Network",
+        [
+            Setting(
+                "bind", \.bind, .list, isLive: false,
+                docs: """
+                    The addresses to listen on. An address with a leading `-` may be missing on \
+                    this machine; any other must be there. `*` stands for all IPv4 addresses, \
+                    `::*` for all IPv6 addresses.
+                    """),
+            Setting(
+                "port", \.port, .integer(0...65535), isLive: false,
+                docs: "The TCP port. 0 opens no TCP port: then set `unixsocket`."),
+            Setting(
+                "tcp-backlog", \.tcpBacklog, .integer(1...Int(Int32.max)), isLive: false,
+                docs: """
+                    Connections that may wait to be accepted. The kernel's `net.core.somaxconn` \
+                    is the upper bound.
+                    """),
+            Setting(
+                "unixsocket", \.unixSocketPath, .text, isLive: false,
+                example: "\"/run/gcs/gcs.sock\"",
+                docs: "The path of a unix socket to listen on. Empty for none."),
+            Setting(
+                "unixsocketperm", \.unixSocketPermissions, .permissions, isLive: false,
+                docs: """
+                    The permissions of the unix socket, in octal digits such as 700. 0 leaves \
+                    what the umask gave.
+                    """),
+            Setting(
+                "protected-mode", \.protectedMode, .yesNo,
+                docs: """
+                    Refuse clients from other machines as long as no password is set, so that \
+                    a server which was bound to a public address by mistake is not open to all.
+                    """),
+        ])
+
+    private static let clients = SettingSection<ServerSettings>(
+        "Clients",
+        [
+            Setting(
+                "maxclients", \.clientCountMax, .integer(1...Int(UInt32.max)),
+                docs: "Open connections. A client above this number gets an error and is closed."),
+            Setting(
+                "timeout", \.idleTimeout, .seconds(0...Int(Int32.max)),
+                docs: """
+                    Close a client that was silent for this long; 0 never does. Subscribers are \
+                    not closed.
+                    """),
+            Setting(
+                "tcp-keepalive", \.tcpKeepAlive, .seconds(0...Int(Int32.max)),
+                docs: """
+                    Probe silent TCP connections this often, so that dead peers are noticed; 0 \
+                    never does.
+                    """),
+            Setting(
+                "client-output-buffer-limit", \.outputBufferLimits, .outputBufferLimits,
+                docs: """
+                    Drop a client that does not read its replies: at once above the first \
+                    number of bytes, or after being above the second number for so many \
+                    seconds. 0 is no limit. `pubsub` is for subscribers, `normal` for all \
+                    others; `replica` is accepted and has no effect.
+                    """),
+            Setting(
+                "client-query-buffer-limit", \.queryBufferByteCountMax,
+                .byteCount((1 << 20)...Int.max),
+                docs: "Bytes of one unfinished request. A client above it is dropped."),
+            Setting(
+                "proto-max-bulk-len", \.bulkByteCountMax, .byteCount((1 << 20)...Int.max),
+                docs: "Bytes of one argument. A client that announces more is dropped."),
+        ])
+
+    private static let memory = SettingSection<ServerSettings>(
+        "Batches and notifications",
+        [
+            Setting(
+                "batch-tombstone-secs", \.batchTombstone, .seconds(0...Int(Int32.max)),
+                docs: """
+                    How long the id of an ended batch is remembered: that long a late write to \
+                    it is refused with BATCHENDED.
+                    """),
+            Setting(
+                "gc-log-max-len", \.deletionLogLengthMax, .integer(1...Int(Int32.max)),
+                docs: """
+                    Entries that the deletion log `gc:log` keeps for node managers that are \
+                    away. A node manager that missed more compares its whole store instead.
+                    """),
+            Setting(
+                "notify-keyspace-events", \.keyspaceEvents, .keyspaceEvents,
+                docs: """
+                    Publish events of keys: K on `__keyspace@0__:<key>`, E on \
+                    `__keyevent@0__:<event>`, and the classes g (generic), $ (strings), l \
+                    (lists), s (sets), h (hashes), z (sorted sets), x (expired), e (evicted), t \
+                    (streams), d (modules), n (new keys), m (missed keys), A (all but n and m). \
+                    Empty publishes none.
+                    """),
+            Setting(
+                "databases", \.databaseCount, .integer(1...1), isLive: false,
+                docs: "There is one database, number 0."),
+        ])
+
+    private static let general = SettingSection<ServerSettings>(
+        "General",
+        [
+            Setting(
+                "loglevel", \.logLevel, .choice,
+                docs: "How much is logged; each level includes those after it."),
+            Setting(
+                "logfile", \.logFilePath, .text, isLive: false,
+                example: "\"/var/log/gcs/gcs-server.log\"",
+                docs: "The file to log to. Empty logs to standard output."),
+            Setting(
+                "pidfile", \.pidFilePath, .text, isLive: false,
+                example: "\"/run/gcs/gcs-server.pid\"",
+                docs: "A file to write the process id to. Empty writes none."),
+        ])
+}

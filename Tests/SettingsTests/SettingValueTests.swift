@@ -1,0 +1,118 @@
+import Settings
+import Testing
+
+@Suite struct SettingValueTests {
+    @Test(
+        "reads byte counts in Redis' units",
+        arguments: [
+            ("0", 0), ("100", 100), ("7b", 7), ("1k", 1000), ("1kb", 1024), ("3m", 3_000_000),
+            ("5mb", 5 << 20), ("2G", 2_000_000_000), ("2GB", 2 << 30),
+        ])
+    func byteCounts(_ text: String, _ count: Int) {
+        #expect(ByteCount.parse(text) == count)
+    }
+
+    @Test("refuses other byte counts", arguments: ["", "b", "-1", "1.5mb", "1 mb", "1tb", "0x10"])
+    func badByteCounts(_ text: String) {
+        #expect(ByteCount.parse(text) == nil)
+    }
+
+    @Test(
+        "writes byte counts with the largest unit that divides them",
+        arguments: [(0, "0"), (1000, "1000"), (1024, "1kb"), (5 << 20, "5mb"), (3 << 30, "3gb")])
+    func shortest(_ count: Int, _ text: String) {
+        #expect(ByteCount.shortest(count) == text)
+        #expect(ByteCount.parse(text) == count)
+    }
+
+    @Test(
+        "normalises event classes as Redis does",
+        arguments: [
+            ("", ""), ("AKE", "AKE"), ("KExg", "gxKE"), ("KEmn", "nKEm"), ("Elgz", "glzE"),
+            ("KEg$lshzxetd", "AKE"), ("KEAm", "AKEm"), ("KEAmn", "AnKEm"),
+        ])
+    func events(_ text: String, _ normal: String) {
+        #expect(KeyspaceEvents(letters: text)?.letters == normal)
+        #expect(KeyspaceEvents(letters: normal) == KeyspaceEvents(letters: text))
+    }
+
+    @Test(
+        "reads a host and a port",
+        arguments: [
+            ("127.0.0.1:6379", "127.0.0.1", 6379), ("gcs.example.org:1", "gcs.example.org", 1),
+            ("[::1]:65535", "::1", 65535),
+        ])
+    func hosts(_ text: String, _ host: String, _ port: Int) throws {
+        let value = try #require(HostAndPort(text))
+        #expect(value.host == host)
+        #expect(value.port == port)
+        #expect(value.description == text)
+    }
+
+    @Test(
+        "refuses what is no host and port",
+        arguments: ["", "host", ":1", "host:", "host:0", "host:65536", "::1:6379", "a b:1", "[]:1"])
+    func badHosts(_ text: String) {
+        #expect(HostAndPort(text) == nil)
+    }
+
+    @Test(
+        "matches names with Redis' patterns",
+        arguments: [
+            ("*", "", true), ("*", "abc", true), ("", "", true), ("", "a", false),
+            ("a*c", "abbc", true), ("a*c", "abcb", false), ("*a*b*", "xxaxxbxx", true),
+            ("a?c", "abc", true), ("a?c", "ac", false), ("[a-c]x", "bx", true),
+            ("[c-a]x", "bx", true), ("[^a-c]x", "bx", false), ("[^a-c]x", "dx", true),
+            ("\\*", "*", true), ("\\*", "a", false), ("[\\]]", "]", true), ("a[bc", "ac", true),
+            ("abc", "ABC", false),
+        ])
+    func globs(_ pattern: String, _ text: String, _ expected: Bool) {
+        #expect(Glob(pattern.utf8).matches(text.utf8) == expected)
+    }
+
+    @Test("ignores case where asked to, in classes too")
+    func caseless() {
+        #expect(Glob("A[B-C]?".utf8, ignoringCase: true).matches("acZ".utf8))
+        #expect(Glob("a[b-c]?".utf8, ignoringCase: true).matches("ACZ".utf8))
+        #expect(!Glob("a[^b-c]".utf8, ignoringCase: true).matches("AC".utf8))
+    }
+
+    @Test(
+        "answers soon for a pattern that is exponential in a naive matcher", .timeLimit(.minutes(1))
+    )
+    func manyStars() {
+        let pattern = String(repeating: "a*", count: 40) + "b"
+        #expect(!Glob(pattern.utf8).matches(String(repeating: "a", count: 4000).utf8))
+    }
+
+    @Test(
+        "splits and unquotes words as Redis does",
+        arguments: [
+            ("bind 127.0.0.1 -::1", ["bind", "127.0.0.1", "-::1"]),
+            ("a \"x \\x41\\n\\\"y\\\"\" 'b\\'c d'", ["a", "x A\n\"y\"", "b'c d"]),
+            ("  a\t'' \"\"  ", ["a", "", ""]), ("\"\\q\\t\\x4\"", ["q\tx4"]), ("   ", []),
+        ])
+    func words(_ line: String, _ expected: [String]) throws {
+        #expect(try SettingWords.split(line) == expected)
+    }
+
+    @Test(
+        "refuses quotes that are not closed or not followed by a space",
+        arguments: [
+            "a \"b", "a 'b", "a \"b\"c", "a 'b'c", "a \"b\\",
+        ])
+    func quotes(_ line: String) {
+        #expect(throws: SettingError.Reason.quotes) { try SettingWords.split(line) }
+    }
+
+    @Test(
+        "quotes text so that it reads back",
+        arguments: [
+            "", "plain", "two words", "a\"b\\c'd", "tab\tline\nbell\u{07}back\u{08}esc\u{1B}\u{7F}",
+            "ü",
+        ])
+    func quoting(_ text: String) throws {
+        #expect(try SettingWords.split(SettingWords.quoted(text)) == [text])
+        #expect(try SettingWords.split(SettingWords.plain(text)) == [text])
+    }
+}
