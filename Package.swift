@@ -108,6 +108,9 @@ let package = Package(
             exclude: ["Transcripts"], swiftSettings: common),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
         .testTarget(
+            name: "PlasmaProtocolTests", dependencies: ["Identifiers", "PlasmaProtocol"],
+            swiftSettings: common),
+        .testTarget(
             name: "PlasmaStoreTests",
             dependencies: ["Identifiers", "PlasmaStore", "PlasmaProtocol"],
             swiftSettings: common),

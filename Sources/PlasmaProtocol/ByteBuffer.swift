@@ -1,0 +1,94 @@
+internal import Glibc
+
+/// Bytes in one block: filled at the end, consumed at the front; holds no memory until used.
+public struct ByteBuffer: ~Copyable {
+    private var base: UnsafeMutableRawPointer?
+    private var start = 0
+    private var end = 0
+    /// Bytes the block has room for.
+    public private(set) var capacity = 0
+
+    /// An empty buffer without memory.
+    public init() {}
+
+    deinit { free(base) }
+
+    /// Bytes filled and not consumed.
+    public var count: Int { end - start }
+
+    /// Whether nothing waits to be consumed.
+    public var isEmpty: Bool { end == start }
+
+    /// What was filled and not consumed; valid until the next change.
+    public var bytes: UnsafeRawBufferPointer {
+        guard let base, end > start else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(start: base + start, count: end - start)
+    }
+
+    /// A copy of what was filled and not consumed.
+    public var array: [UInt8] { [UInt8](bytes) }
+
+    /// Room for `byteCount` more bytes, not initialised; follow with `commit(_:)`.
+    public mutating func reserve(_ byteCount: Int) -> UnsafeMutableRawPointer {
+        precondition(byteCount >= 0, "room for \(byteCount) bytes")
+        if let base, capacity - end >= byteCount { return base + end }
+        return makeRoom(byteCount)
+    }
+
+    /// Counts the first `byteCount` bytes of the room that `reserve(_:)` gave as filled.
+    public mutating func commit(_ byteCount: Int) {
+        precondition(byteCount >= 0 && end + byteCount <= capacity, "filled more than reserved")
+        end += byteCount
+    }
+
+    /// Forgets the first `byteCount` bytes.
+    public mutating func consume(_ byteCount: Int) {
+        precondition(byteCount >= 0 && byteCount <= count, "consumed more than filled")
+        start += byteCount
+        if start == end {
+            start = 0
+            end = 0
+        }
+    }
+
+    /// Forgets what was filled beyond the first `byteCount` bytes.
+    public mutating func shorten(to byteCount: Int) {
+        precondition(byteCount >= 0 && byteCount <= count, "shortened to more than filled")
+        end = start + byteCount
+    }
+
+    /// Appends a copy of `source`.
+    public mutating func append(_ source: UnsafeRawBufferPointer) {
+        guard let from = source.baseAddress, source.count > 0 else { return }
+        reserve(source.count).copyMemory(from: from, byteCount: source.count)
+        commit(source.count)
+    }
+
+    /// Empties the buffer and gives its block back when that is above `keeping` bytes.
+    public mutating func reset(keeping: Int = 0) {
+        start = 0
+        end = 0
+        guard capacity > keeping else { return }
+        free(base)
+        base = nil
+        capacity = 0
+    }
+
+    private mutating func makeRoom(_ byteCount: Int) -> UnsafeMutableRawPointer {
+        let filled = end - start
+        if let base, start > 0 {
+            memmove(base, base + start, filled)
+            start = 0
+            end = filled
+            if capacity - end >= byteCount { return base + end }
+        }
+        // Doubling keeps appending linear; large blocks move by remapping, not by copying.
+        let wanted = max(filled + byteCount, 2 * capacity, 512)
+        guard let grown = realloc(base, wanted) else {
+            preconditionFailure("no memory for a buffer of \(wanted) bytes")
+        }
+        base = grown
+        capacity = wanted
+        return grown + end
+    }
+}
