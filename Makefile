@@ -1,0 +1,48 @@
+# What can be done here. `make` alone lists it: each target's line after `##`.
+
+SHELL := /bin/bash
+SWIFT ?= swift
+FILTER ?=
+VENV := .build/venv
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help demo run test check lint format bench docs clean setup release venv
+.DEFAULT_GOAL := help
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: release ## the story on real processes: batches against LRU; under 10 minutes
+	.build/release/gcs demo
+
+run: release ## server, store and node manager on loopback until Ctrl-C
+	@Scripts/run.sh
+
+test: setup venv ## all tests; FILTER=<name> for some: a suite or function, or a pytest name
+	@SWIFT="$(SWIFT)" VENV="$(VENV)" Scripts/test.sh "$(FILTER)"
+
+check: lint test ## what has to pass before a commit: lint and test
+
+lint: setup ## the formatter's rules and the tidy tests
+	$(SWIFT) format lint --strict --recursive --parallel Sources Tests Package.swift
+	@SWIFT="$(SWIFT)" Scripts/swift-test.sh TidyTests
+
+format: ## rewrite Swift sources as the formatter wants them
+	$(SWIFT) format format --in-place --recursive --parallel Sources Tests Package.swift
+
+docs: setup ## write what is generated from code: conf/*.conf, Documentation/*.md
+	@UPDATE_GENERATED=1 SWIFT="$(SWIFT)" Scripts/swift-test.sh GeneratedFilesTests
+
+clean: ## remove everything that was built or downloaded
+	rm -rf .build Benchmarks/.build
+
+# Steps of the targets above.
+
+setup:
+	@Scripts/setup.sh
+
+venv: setup
+	@Scripts/venv.sh "$(VENV)" Tests/Integration/requirements.txt
+
+release: setup
+	$(SWIFT) build -c release

@@ -1,0 +1,28 @@
+#!/bin/bash
+# Builds and runs the Swift tests that match a filter, and fails when none does: `swift test` itself
+# succeeds then.
+# Usage: swift-test.sh [FILTER]
+set -euo pipefail
+
+swift=${SWIFT:-swift}
+filter=${1:-}
+
+$swift build --build-tests
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+arguments=(--skip-build)
+[ -z "$filter" ] || arguments+=(--filter "$filter")
+status=0
+$swift test "${arguments[@]}" >"$log" 2>&1 || status=$?
+if [ $status -ne 0 ]; then
+    # The failures, and what stopped the run if it did not come to its end.
+    grep -aE '✘|↳|error:|Fatal|fatal|Crash|signal' "$log" | head -200 >&2 || true
+    tail -n 20 "$log" >&2
+    exit $status
+fi
+count=$(sed -nE 's/.*Test run with ([0-9]+) tests?.*/\1/p' "$log" | tail -n 1)
+echo "Swift: ${count:-0} tests passed"
+if [ "${count:-0}" -eq 0 ]; then
+    echo "no Swift test matches '$filter'" >&2
+    exit 3
+fi
