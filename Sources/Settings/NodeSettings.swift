@@ -1,7 +1,7 @@
 /// The settings of `gcs-node`, the node manager; the initial values are the defaults.
 public struct NodeSettings: Equatable, Sendable {
-    /// `gcs-address`: the server.
-    public var gcsAddress = HostAndPort(host: "127.0.0.1", port: 6379)
+    /// `gcs-address`: where the server listens, as `ControlAddress` reads it.
+    public var gcsAddress = "127.0.0.1:6379"
     /// `gcs-username`: the user to authenticate as, or empty.
     public var gcsUsername = ""
     /// `gcs-password`: the password, or empty for no authentication.
@@ -31,8 +31,11 @@ extension NodeSettings {
         "The server",
         [
             Setting(
-                "gcs-address", \.gcsAddress, .hostAndPort, isLive: false,
-                docs: "Where gcs-server listens. An IPv6 address stands in brackets."),
+                "gcs-address", \.gcsAddress, .text, isLive: false,
+                docs: """
+                    Where gcs-server listens: `host:port`, with an IPv6 address in brackets, or \
+                    the path of a unix socket.
+                    """),
             Setting(
                 "gcs-username", \.gcsUsername, .text, isLive: false, example: "\"node\"",
                 docs: "The user to authenticate as. Empty for the server's default user."),

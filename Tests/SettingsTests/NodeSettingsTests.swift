@@ -9,7 +9,7 @@ import Testing
             "--store-socket", "/run/plasma", "--node-id", "n.1_a:b-C", "--node-address", "x:1",
             "--loglevel", "debug", "--logfile", "/tmp/l",
         ]) { _ throws(SettingError.Reason) in "" }
-        #expect(values.gcsAddress == HostAndPort(host: "::1", port: 7000))
+        #expect(values.gcsAddress == "[::1]:7000")
         #expect(values.gcsUsername == "node")
         #expect(values.gcsPassword == "a b")
         #expect(values.storeSocketPath == "/run/plasma")

@@ -37,26 +37,6 @@ import Testing
     }
 
     @Test(
-        "reads a host and a port",
-        arguments: [
-            ("127.0.0.1:6379", "127.0.0.1", 6379), ("gcs.example.org:1", "gcs.example.org", 1),
-            ("[::1]:65535", "::1", 65535),
-        ])
-    func hosts(_ text: String, _ host: String, _ port: Int) throws {
-        let value = try #require(HostAndPort(text))
-        #expect(value.host == host)
-        #expect(value.port == port)
-        #expect(value.description == text)
-    }
-
-    @Test(
-        "refuses what is no host and port",
-        arguments: ["", "host", ":1", "host:", "host:0", "host:65536", "::1:6379", "a b:1", "[]:1"])
-    func badHosts(_ text: String) {
-        #expect(HostAndPort(text) == nil)
-    }
-
-    @Test(
         "matches names with Redis' patterns",
         arguments: [
             ("*", "", true), ("*", "abc", true), ("", "", true), ("", "a", false),
