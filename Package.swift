@@ -122,6 +122,9 @@ let package = Package(
             name: "ControlClientTests", dependencies: ["RESP", "ControlClient", "EventLoop"],
             swiftSettings: common),
         .testTarget(
+            name: "CommandLineTests", dependencies: ["gcs", "Identifiers", "RESP"],
+            swiftSettings: common),
+        .testTarget(
             name: "TidyTests", dependencies: ["Commands", "Settings"], swiftSettings: common),
     ]
 )

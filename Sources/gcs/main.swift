@@ -1,1 +1,1 @@
-// Replaced by the program.
+Program.run()

@@ -1,0 +1,49 @@
+internal import ArgumentParser
+internal import ControlClient
+internal import RESP
+
+/// `gcs batch end`.
+struct BatchEndCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "end",
+        abstract: "End a batch, as its driver would.",
+        discussion: """
+            The batch is collected: its records leave the server, its objects every store. Objects \
+            it kept stay with its parent. While an active batch depends on it, it is deferred \
+            instead, and collected by itself afterwards. With --no-gc its records stay until it \
+            is ended once more without that flag.
+            """)
+
+    @OptionGroup var argument: BatchArgument
+
+    @Flag(name: .customLong("no-gc"), help: "End the batch, but keep its records and objects.")
+    var noCollection = false
+
+    @OptionGroup var options: ConnectionOptions
+
+    /// What happened, for scripts.
+    struct Report: Encodable {
+        var batch: Int64
+        var outcome: String
+    }
+
+    func run() throws {
+        let connection = try options.connect()
+        let words = ["GCS.BATCH", "END", String(argument.batch)] + (noCollection ? ["NOGC"] : [])
+        let outcome = try connection.command(words).text ?? ""
+        guard !options.json else {
+            let report = Report(batch: argument.batch, outcome: outcome.lowercased())
+            return try Output.write(json: report)
+        }
+        Output.write([Self.sentence(argument.batch, outcome)])
+    }
+
+    static func sentence(_ batch: Int64, _ outcome: String) -> String {
+        switch outcome {
+        case "COLLECTED": "batch \(batch) collected"
+        case "DEFERRED": "batch \(batch) deferred: an active batch depends on it"
+        case "ENDED": "batch \(batch) ended, its records and objects stay"
+        default: "batch \(batch): \(outcome)"
+        }
+    }
+}

@@ -1,0 +1,57 @@
+internal import ArgumentParser
+internal import EventLoop
+
+/// `gcs batch list`.
+struct BatchListCommand: ParsableCommand {
+    /// What GCS.BATCH LIST can select.
+    enum Status: String, CaseIterable, ExpressibleByArgument { case active, done, deferred }
+
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the batches.",
+        discussion: """
+            A batch is active until it is ended; deferred when it was ended but an active batch \
+            depends on it; done when it was ended without being collected. Collected batches are \
+            gone and not listed. BYTES is what the records of the batch take in the server, not \
+            its objects in the stores.
+            """)
+
+    @Option(help: "Only batches with this status: active, done or deferred.")
+    var status: Status?
+
+    @Option(help: ArgumentHelp("List this many at most.", valueName: "count"))
+    var limit = 100
+
+    @OptionGroup var options: ConnectionOptions
+
+    func validate() throws {
+        guard limit >= 1 else {
+            throw ValidationError("--limit must be at least 1, found \(limit)")
+        }
+    }
+
+    func run() throws {
+        let connection = try options.connect()
+        let (batches, isMore) = try BatchSummary.list(
+            connection, status: status?.rawValue, limit: limit)
+        guard !options.json else { return try Output.write(json: batches) }
+        Output.write(Self.table(batches, now: Loop.unixMilliseconds).lines)
+        if isMore { Output.complain("there are more: see --limit") }
+    }
+
+    static func table(_ batches: [BatchSummary], now: Int64) -> Table {
+        var table = Table(
+            .init(title: "BATCH", alignment: .right), .init(title: "NAME"),
+            .init(title: "STATUS"), .init(title: "AGE", alignment: .right),
+            .init(title: "TASKS", alignment: .right), .init(title: "OBJECTS", alignment: .right),
+            .init(title: "KEPT", alignment: .right), .init(title: "BYTES", alignment: .right),
+            .init(title: "PARENT", alignment: .right))
+        for batch in batches {
+            table.append(
+                String(batch.id), batch.name.isEmpty ? "-" : batch.name, batch.status,
+                batch.age(now: now), Units.count(batch.taskCount), Units.count(batch.objectCount),
+                Units.count(batch.keptCount), Units.bytes(batch.byteCount), String(batch.parent))
+        }
+        return table
+    }
+}

@@ -1,0 +1,82 @@
+internal import ArgumentParser
+internal import ControlClient
+internal import RESP
+internal import EventLoop
+
+/// `gcs batch show`.
+struct BatchShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show one batch.",
+        discussion: """
+            With --members it also lists the tasks and objects of the batch, as they are named in \
+            the key space: 'redis-cli HGETALL OBJECT:<id>' shows one of them.
+            """)
+
+    @OptionGroup var argument: BatchArgument
+
+    @Flag(help: "List the tasks and objects of the batch too.")
+    var members = false
+
+    @OptionGroup var options: ConnectionOptions
+
+    /// A batch with its members, if they were asked for.
+    struct Report: Encodable {
+        var batch: BatchSummary
+        var members: [String]?
+    }
+
+    func run() throws {
+        let connection = try options.connect()
+        let report = Report(
+            batch: try BatchSummary(
+                try connection.command("GCS.BATCH", "INFO", String(argument.batch))),
+            members: members ? try Self.members(connection, argument.batch) : nil)
+        guard !options.json else { return try Output.write(json: report) }
+        Output.write(Self.facts(report.batch, now: Loop.unixMilliseconds).lines)
+        if let members = report.members { Output.write([""] + members) }
+    }
+
+    private static func members(
+        _ connection: BlockingControlConnection, _ batch: Int64
+    ) throws -> [String] {
+        var members: Set<String> = []
+        var cursor = "0"
+        repeat {
+            let words = ["SSCAN", "GC:\(batch)", cursor, "COUNT", "1000"]
+            let page = try connection.command(words).list()
+            guard page.count == 2, let next = page[0].text else {
+                throw Failure("SSCAN answered without a cursor")
+            }
+            cursor = next
+            members.formUnion(try page[1].list().compactMap(\.text))
+        } while cursor != "0"
+        return members.sorted()
+    }
+
+    static func facts(_ batch: BatchSummary, now: Int64) -> Facts {
+        var facts = Facts()
+        facts.append("batch", String(batch.id))
+        if !batch.name.isEmpty { facts.append("name", batch.name) }
+        facts.append("status", batch.status)
+        if batch.id != 0 { facts.append("parent", String(batch.parent)) }
+        if batch.createdMilliseconds > 0 { facts.append("started", batch.age(now: now) + " ago") }
+        if let ended = batch.endedMilliseconds {
+            facts.append("ended", Units.age(milliseconds: now - ended) + " ago")
+        }
+        if let timeout = batch.timeoutMilliseconds {
+            facts.append("timeout", Units.age(milliseconds: timeout))
+        }
+        facts.append("tasks", Units.count(batch.taskCount))
+        facts.append("objects", Units.count(batch.objectCount))
+        facts.append("kept", Units.count(batch.keptCount))
+        facts.append("memory", Units.bytes(batch.byteCount) + " of records")
+        if !batch.dependsOn.isEmpty { facts.append("depends on", text(batch.dependsOn)) }
+        if !batch.dependents.isEmpty { facts.append("needed by", text(batch.dependents)) }
+        return facts
+    }
+
+    private static func text(_ batches: [Int64]) -> String {
+        batches.map { "\($0)" }.joined(separator: ", ")
+    }
+}

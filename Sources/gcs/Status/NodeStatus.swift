@@ -1,0 +1,92 @@
+internal import ControlClient
+internal import RESP
+
+/// A node as the server sees it.
+struct NodeStatus: Encodable {
+    /// How a node is.
+    enum State: String, Encodable {
+        /// Its node manager was heard of lately.
+        case alive
+        /// Registered, and silent for longer than it should be.
+        case silent
+        /// Only named in the locations of objects.
+        case unregistered
+    }
+
+    var id: String
+    var state: State
+    var address: String
+    var store: String
+    var objectCount: Int64?
+    var byteCount: Int64?
+    var lastSeenMilliseconds: Int64?
+    /// The last deletion it carried out.
+    var acknowledged: String
+    /// Deletions it has not carried out; counted up to `behindCountMax`.
+    var behindCount: Int64
+    /// When the oldest of them was ordered.
+    var behindSinceMilliseconds: Int64?
+
+    /// Node managers send a heartbeat at least this often, or are called silent.
+    static let silentMilliseconds: Int64 = 15_000
+    /// Above it the deletions that a node has not carried out are not counted.
+    static let behindCountMax: Int64 = 10_000
+
+    enum CodingKeys: String, CodingKey {
+        case id, state, address, store
+        case objectCount = "objects"
+        case byteCount = "bytes"
+        case lastSeenMilliseconds = "last-seen-ms"
+        case acknowledged
+        case behindCount = "behind"
+        case behindSinceMilliseconds = "behind-since-ms"
+    }
+
+    /// Reads the reply of GCS.NODE INFO.
+    init(_ reply: ControlReply, now: Int64) {
+        func text(_ name: String) -> String { reply[field: name]?.text ?? "" }
+        func number(_ name: String) -> Int64? { reply[field: name]?.number }
+        id = text("id")
+        address = text("address")
+        store = text("store")
+        objectCount = number("objects")
+        byteCount = number("bytes")
+        lastSeenMilliseconds = number("last-seen-ms")
+        acknowledged = text("acknowledged")
+        behindCount = 0
+        let silence = now - (lastSeenMilliseconds ?? 0)
+        if number("registered-ms") == 0 {
+            state = .unregistered
+        } else {
+            state = silence > Self.silentMilliseconds ? .silent : .alive
+        }
+    }
+}
+
+extension NodeStatus {
+    /// All nodes, in the order of their names.
+    static func all(_ connection: BlockingControlConnection, now: Int64) throws -> [NodeStatus] {
+        let ids = try connection.command("GCS.NODE", "LIST").list().compactMap(\.text)
+        let replies = try connection.replies(to: ids.map { ["GCS.NODE", "INFO", $0] })
+        var nodes = replies.filter { $0.elements != nil }.map { NodeStatus($0, now: now) }
+        let last = try connection.command("XREVRANGE", "gc:log", "+", "-", "COUNT", "1").list()
+        for index in nodes.indices where nodes[index].state != .unregistered {
+            try nodes[index].countBehind(connection, last: last.first?.elements?.first?.text)
+        }
+        return nodes.sorted { $0.id < $1.id }
+    }
+
+    /// Counts the log's entries after the node's last acknowledgement.
+    private mutating func countBehind(
+        _ connection: BlockingControlConnection, last: String?
+    ) throws {
+        guard let last, last != acknowledged, !acknowledged.isEmpty else { return }
+        let entries = try connection.command(
+            "XRANGE", "gc:log", "(\(acknowledged)", "+", "COUNT", String(Self.behindCountMax)
+        ).list()
+        behindCount = Int64(entries.count)
+        // The id of an entry starts with when it was made.
+        let oldest = entries.first?.elements?.first?.text?.prefix { $0 != "-" }
+        behindSinceMilliseconds = oldest.flatMap { Int64($0) }
+    }
+}

@@ -1,0 +1,52 @@
+import RESP
+import Testing
+
+@testable import gcs
+
+@Suite struct ReplyTests {
+    private func map(_ pairs: [(String, ControlReply)]) -> ControlReply {
+        .array(pairs.flatMap { [.bytes(Array($0.0.utf8)), $0.1] })
+    }
+
+    @Test("a batch is read from the fields of GCS.BATCH INFO, in any order")
+    func batch() throws {
+        let batch = try BatchSummary(
+            map([
+                ("status", .bytes(Array("done".utf8))), ("id", .integer(42)),
+                ("depends-on", .array([.integer(7), .integer(8)])), ("tasks", .integer(3)),
+                ("timeout-ms", .integer(0)), ("ended-ms", .integer(5)), ("new-field", .null),
+            ]))
+        #expect(batch.id == 42 && batch.status == "done" && batch.taskCount == 3)
+        #expect(batch.dependsOn == [7, 8] && batch.dependents.isEmpty)
+        #expect(batch.timeoutMilliseconds == nil && batch.endedMilliseconds == 5)
+    }
+
+    @Test("a reply of another shape is an error that shows it")
+    func unexpectedShape() {
+        let error = #expect(throws: Failure.self) { try BatchSummary(.integer(3)) }
+        #expect(error?.text.contains("integer(3)") == true)
+        #expect(throws: Failure.self) { try ControlReply.array([.integer(1)]).fields() }
+    }
+
+    @Test("INFO is read by name; sections and odd lines are left out")
+    func info() {
+        let info = ServerInfo(
+            "# Server\r\nuptime_in_seconds:12\r\nodd\r\n\r\n# GCS\r\ngcs_a:b:c\r\n")
+        #expect(info.number("uptime_in_seconds") == 12)
+        #expect(info.text("absent", "gcs_a") == "b:c")
+        #expect(info.number("gcs_a") == nil)
+    }
+
+    @Test("a node is silent after 15 s, and unregistered when it never registered")
+    func nodes() {
+        func state(_ registered: Int64, _ seen: Int64) -> NodeStatus.State {
+            let fields = map([
+                ("registered-ms", .integer(registered)), ("last-seen-ms", .integer(seen)),
+            ])
+            return NodeStatus(fields, now: 100_000).state
+        }
+        #expect(state(1, 90_000) == .alive)
+        #expect(state(1, 80_000) == .silent)
+        #expect(state(0, 0) == .unregistered)
+    }
+}
