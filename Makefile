@@ -25,6 +25,7 @@ check: lint test ## what has to pass before a commit: lint and test
 
 lint: setup ## the formatter's rules and the tidy tests
 	$(SWIFT) format lint --strict --recursive --parallel Sources Tests Package.swift
+	@for script in Scripts/*.sh docker/*.sh .ci/run; do bash -n "$$script" || exit 1; done
 	@SWIFT="$(SWIFT)" Scripts/swift-test.sh TidyTests
 
 format: ## rewrite Swift sources as the formatter wants them
