@@ -24,7 +24,7 @@ final class DemoCluster {
         ///
         /// - Parameter store: a name, or a path.
         init(store: String) throws(Failure) {
-            self.store = store.contains("/") ? store : try ProgramSearch.path(of: store)
+            self.store = try ProgramSearch.path(of: store)
             server = try ProgramSearch.path(of: "gcs-server")
             node = try ProgramSearch.path(of: "gcs-node")
         }

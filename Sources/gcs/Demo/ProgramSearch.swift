@@ -2,8 +2,12 @@ internal import Foundation
 
 /// Finds the programs that belong together.
 enum ProgramSearch {
-    /// The path of a program: beside this one, else on $PATH.
+    /// The path of a program, by its name: beside this one, else on $PATH; or by its path.
     static func path(of name: String) throws(Failure) -> String {
+        if name.contains("/") {
+            if FileManager.default.isExecutableFile(atPath: name) { return name }
+            throw Failure("cannot find \(name), or it is no program")
+        }
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         let folder = own.map { ($0 as NSString).deletingLastPathComponent }
         let search = ProcessInfo.processInfo.environment["PATH"] ?? ""
