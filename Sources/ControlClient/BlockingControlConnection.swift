@@ -106,8 +106,8 @@ public final class BlockingControlConnection {
     }
 
     private func append(_ words: [[UInt8]]) throws(ControlError) {
-        let status = withArguments(words) { count, arguments, lengths in
-            redisAppendCommandArgv(context, count, arguments, lengths)
+        let status = withArgumentPointers(words) { arguments, lengths in
+            redisAppendCommandArgv(context, Int32(words.count), arguments, lengths)
         }
         guard status == REDIS_OK else { throw lost() }
     }
@@ -145,28 +145,4 @@ private func reasonText(
     }
     guard let first = text.first else { return "unknown error" }
     return first.lowercased() + text.dropFirst()
-}
-
-/// Lends the words as C arrays; the pointers are dead after `body`.
-private func withArguments<Result>(
-    _ words: [[UInt8]],
-    _ body: (Int32, UnsafeMutablePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int>?) -> Result
-) -> Result {
-    let lengths = words.map(\.count)
-    // hiredis wants each address to be valid, also that of an empty word.
-    let bytes = words.flatMap(\.self) + [0]
-    return bytes.withUnsafeBytes { buffer in
-        guard let base = buffer.baseAddress?.assumingMemoryBound(to: CChar.self) else {
-            preconditionFailure("an array of at least one byte without an address")
-        }
-        var arguments: [UnsafePointer<CChar>?] = []
-        var offset = 0
-        for length in lengths {
-            arguments.append(base + offset)
-            offset += length
-        }
-        return arguments.withUnsafeMutableBufferPointer { pointers in
-            body(Int32(words.count), pointers.baseAddress, lengths)
-        }
-    }
 }

@@ -167,7 +167,7 @@ public final class BlockingPlasmaConnection {
         EmptyMessage.write(.subscribeRequest, to: &output)
         try send()
         return try attempt { () throws(BlockingSocket.Failure) in
-            try BlockingPlasmaNotifications(sendingTo: socket)
+            try BlockingPlasmaNotifications(self, on: socket)
         }
     }
 }

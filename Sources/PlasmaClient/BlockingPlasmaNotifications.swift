@@ -6,15 +6,20 @@ public import PlasmaProtocol
 ///
 /// The store queues what is not read; read in good time.
 public final class BlockingPlasmaNotifications {
+    /// The store ends the subscription with the connection that asked for it.
+    private let connection: BlockingPlasmaConnection
     private let socket: BlockingSocket
     private var input = ByteBuffer()
 
     /// Makes a pair of sockets and gives the store one of them.
-    init(sendingTo store: borrowing BlockingSocket) throws(BlockingSocket.Failure) {
+    init(
+        _ connection: BlockingPlasmaConnection, on store: borrowing BlockingSocket
+    ) throws(BlockingSocket.Failure) {
         var pair: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else {
             throw BlockingSocket.Failure(reason: systemReason(errno))
         }
+        self.connection = connection
         socket = BlockingSocket(adopting: pair[0])
         let given = Descriptor(adopting: pair[1])
         _ = fcntl(pair[0], F_SETFD, FD_CLOEXEC)
@@ -57,7 +62,7 @@ public final class BlockingPlasmaNotifications {
             input.commit(try socket.receiveSome(room))
             return true
         } catch {
-            throw .lost(path: "notifications", reason: error.reason)
+            throw .lost(path: connection.path, reason: error.reason)
         }
     }
 }

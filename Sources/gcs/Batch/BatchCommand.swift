@@ -13,8 +13,8 @@ struct BatchCommand: ParsableCommand {
             EXAMPLES
               gcs batch list                    every batch, 100 at most
               gcs batch show 42                 all about batch 42
-              gcs batch end 42                  batch 42 is over, as its driver would say it
-              gcs batch destroy 42 --yes        at once, whoever depends on it, kept objects too
+              gcs batch end 42                  batch 42 is over, and its memory is freed
+              gcs batch destroy 42 --yes        at once, and what it kept too
             """,
         subcommands: [
             BatchListCommand.self, BatchShowCommand.self, BatchEndCommand.self,

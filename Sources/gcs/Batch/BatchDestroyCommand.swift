@@ -8,10 +8,9 @@ struct BatchDestroyCommand: ParsableCommand {
         commandName: "destroy",
         abstract: "Release a batch at once, kept objects too.",
         discussion: """
-            Nothing is spared: neither objects that the batch kept or that are pinned, nor batches \
-            below it, nor those that depend on it, which lose what they need. To end a batch as \
-            its driver would, see 'gcs batch end'. Asks before it does so on a terminal; \
-            elsewhere it needs --yes.
+            Nothing is spared, neither objects that the batch kept nor batches below it. To end a \
+            batch as its driver would, see 'gcs batch end'. Asks first on a terminal; elsewhere \
+            it needs --yes.
             """)
 
     @OptionGroup var argument: BatchArgument

@@ -9,9 +9,8 @@ struct BatchEndCommand: ParsableCommand {
         abstract: "End a batch, as its driver would.",
         discussion: """
             The batch is collected: its records leave the server, its objects every store. Objects \
-            it kept stay with its parent. While an active batch depends on it, it is deferred \
-            instead, and collected by itself afterwards. With --no-gc its records stay until it \
-            is ended once more without that flag.
+            it kept stay with its parent. With --no-gc its records stay until it is ended once \
+            more without that flag.
             """)
 
     @OptionGroup var argument: BatchArgument

@@ -4,19 +4,18 @@ internal import EventLoop
 /// `gcs batch list`.
 struct BatchListCommand: ParsableCommand {
     /// What GCS.BATCH LIST can select.
-    enum Status: String, CaseIterable, ExpressibleByArgument { case active, done, deferred }
+    enum Status: String, CaseIterable, ExpressibleByArgument { case active, done }
 
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "List the batches.",
         discussion: """
-            A batch is active until it is ended; deferred when it was ended but an active batch \
-            depends on it; done when it was ended without being collected. Collected batches are \
-            gone and not listed. BYTES is what the records of the batch take in the server, not \
-            its objects in the stores.
+            A batch is active until it is ended, and done when it was ended without being \
+            collected. Collected batches are gone and not listed. BYTES is what the records of \
+            the batch take in the server, not its objects in the stores.
             """)
 
-    @Option(help: "Only batches with this status: active, done or deferred.")
+    @Option(help: "Only batches with this status.")
     var status: Status?
 
     @Option(help: ArgumentHelp("List this many at most.", valueName: "count"))

@@ -5,6 +5,8 @@ enum Output {
     /// Prints lines on the standard output.
     static func write(_ lines: [String]) {
         for line in lines { print(line) }
+        // Before what follows on the standard error, and for readers of a pipe.
+        fflush(nil)
     }
 
     /// Prints a value as JSON, keys in order, and ends the line.

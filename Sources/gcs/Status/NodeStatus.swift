@@ -42,7 +42,7 @@ struct NodeStatus: Encodable {
         case behindSinceMilliseconds = "behind-since-ms"
     }
 
-    /// Reads the reply of GCS.NODE INFO.
+    /// Reads an entry of GCS.NODE LIST.
     init(_ reply: ControlReply, now: Int64) {
         func text(_ name: String) -> String { reply[field: name]?.text ?? "" }
         func number(_ name: String) -> Int64? { reply[field: name]?.number }
@@ -66,9 +66,8 @@ struct NodeStatus: Encodable {
 extension NodeStatus {
     /// All nodes, in the order of their names.
     static func all(_ connection: BlockingControlConnection, now: Int64) throws -> [NodeStatus] {
-        let ids = try connection.command("GCS.NODE", "LIST").list().compactMap(\.text)
-        let replies = try connection.replies(to: ids.map { ["GCS.NODE", "INFO", $0] })
-        var nodes = replies.filter { $0.elements != nil }.map { NodeStatus($0, now: now) }
+        let list = try connection.command("GCS.NODE", "LIST").list()
+        var nodes = list.map { NodeStatus($0, now: now) }
         let last = try connection.command("XREVRANGE", "gc:log", "+", "-", "COUNT", "1").list()
         for index in nodes.indices where nodes[index].state != .unregistered {
             try nodes[index].countBehind(connection, last: last.first?.elements?.first?.text)
