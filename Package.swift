@@ -50,7 +50,7 @@ let package = Package(
         // The object store.
         .target(name: "PlasmaProtocol", dependencies: ["Identifiers"], swiftSettings: common),
         .target(
-            name: "PlasmaStore", dependencies: ["Identifiers", "PlasmaProtocol"],
+            name: "PlasmaStore", dependencies: ["Identifiers", "PlasmaProtocol", "CSystem"],
             swiftSettings: common),
 
         // Sockets, timers and clients.

@@ -1,7 +1,7 @@
 /// A batch: a job, a request, an experiment; what memory ends with.
 ///
 /// `0` is the root, which always exists. Written as a decimal number.
-public struct BatchID: Hashable, Sendable, Comparable {
+public struct BatchID: Hashable, Sendable, Comparable, BitwiseCopyable {
     /// The first eight bytes of an id of the batch, read big-endian.
     public var rawValue: Int64
 

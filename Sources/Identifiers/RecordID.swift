@@ -2,7 +2,7 @@
 ///
 /// Index 0 is the task itself, 1... are its return values, the top bit set marks a put. The three
 /// parts are kept as big-endian numbers, so that `<` is the order of the bytes.
-public struct RecordID: Hashable, Sendable {
+public struct RecordID: Hashable, Sendable, BitwiseCopyable {
     /// The first eight bytes.
     public var batch: BatchID
     /// The next eight bytes, read big-endian.

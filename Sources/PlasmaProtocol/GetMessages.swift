@@ -37,7 +37,7 @@ public struct GetReply {
     private let descriptors: FlatVector
     private let byteCounts: FlatVector
 
-    private static let layout = TableLayout(24, 5, [4, 8, 12, 16, 20, 0, 0, 0])
+    fileprivate static let layout = TableLayout(24, 5, [4, 8, 12, 16, 20, 0, 0, 0])
 
     /// Reads a message body; lists that belong together must be equally long.
     public init(_ body: UnsafeRawBufferPointer) throws(WireError) {
@@ -73,42 +73,81 @@ public struct GetReply {
         }
         return files
     }
+}
 
-    /// Appends the frame.
-    ///
-    /// - Parameters:
-    ///   - objects: each id with its place, or `ObjectPlace.missing`.
-    ///   - files: the distinct files of the places.
-    public static func write(
-        _ objects: some Collection<(id: RecordID, place: ObjectPlace)>, files: [MappedFile],
-        to buffer: inout ByteBuffer
-    ) {
-        let count = objects.count
-        let listed = layout.rootByteCount + FlatCursor.idsByteCount(count)
-        let placed = wide(listed) + ObjectPlace.byteCount * count
-        let numbered = placed + 4 + 4 * files.count
-        let size = wide(numbered) + 8 * files.count + 4
-        buffer.appendFrame(.getReply, bodyByteCount: size) { cursor in
-            let table = cursor.root(layout)
-            cursor.ids(objects.lazy.map(\.id), from: table + 4)
-            _ = cursor.wideVector(count: count, from: table + 8)
-            for object in objects {
-                object.place.store(to: cursor, at: cursor.position)
-                cursor.position += ObjectPlace.byteCount
-            }
-            _ = cursor.vector(count: files.count, from: table + 12)
-            for file in files {
-                cursor.put(file.storeDescriptor, at: cursor.position)
-                cursor.position += 4
-            }
-            _ = cursor.wideVector(count: files.count, from: table + 16)
-            for file in files {
-                cursor.put(file.byteCount, at: cursor.position)
-                cursor.position += 8
-            }
-            // Device handles, which only other devices than the host have; Arrow sends the list.
-            _ = cursor.vector(count: 0, from: table + 20)
+/// Writes a `GetReply` of known length entry by entry, over as many turns as it takes.
+public struct GetReplyWriter: ~Copyable {
+    private var buffer = ByteBuffer()
+    private let count: Int
+    private let table: Int
+    private var entry: Int
+    private var string: Int
+    private var place: Int
+    private var written = 0
+    /// The caller's numbers, 0 to 63, of the files that objects lie in: one bit each.
+    public private(set) var segments: UInt64 = 0
+
+    /// The most files a reply can name.
+    private static let fileCountMax = 64
+
+    /// A reply of `count` entries.
+    public init(count: Int) {
+        let layout = GetReply.layout
+        let placesEnd =
+            Self.wide(layout.rootByteCount + FlatCursor.idsByteCount(count))
+            + ObjectPlace.byteCount * count
+        // The list of files is not known before the end: room for the longest.
+        let frame = buffer.reserve(
+            FrameHeader.byteCount + placesEnd + 16 + 12 * Self.fileCountMax)
+        buffer.commit(FrameHeader.byteCount + placesEnd)
+        var cursor = FlatCursor(frame + FrameHeader.byteCount)
+        table = cursor.root(layout)
+        entry = cursor.vector(count: count, from: table + 4)
+        string = entry + 4 * count
+        cursor.position = string + FlatCursor.idByteCount * count
+        place = cursor.wideVector(count: count, from: table + 8)
+        self.count = count
+    }
+
+    /// The next object: where it is, in the caller's file number `segment`, or `.missing`.
+    public mutating func append(_ id: RecordID, _ found: ObjectPlace, segment: Int?) {
+        precondition(written < count, "more than \(count) places")
+        guard let base = buffer.bytes.baseAddress else { return }
+        let body = UnsafeMutableRawPointer(mutating: base) + FrameHeader.byteCount
+        var cursor = FlatCursor(body, position: string)
+        cursor.id(id, from: entry)
+        found.store(to: cursor, at: place)
+        string = cursor.position
+        place += ObjectPlace.byteCount
+        entry += 4
+        written += 1
+        if let segment { segments |= 1 << UInt64(segment) }
+    }
+
+    /// The frame, once every entry was written; `files` are those of `segments`, at most 64.
+    public consuming func finish(files: [MappedFile]) -> ByteBuffer {
+        precondition(written == count, "\(written) of \(count) places")
+        precondition(files.count <= Self.fileCountMax, "\(files.count) files")
+        var frame = buffer
+        let room = frame.reserve(16 + 12 * files.count)
+        var cursor = FlatCursor(room - place, position: place)
+        _ = cursor.vector(count: files.count, from: table + 12)
+        for file in files {
+            cursor.put(file.storeDescriptor, at: cursor.position)
+            cursor.position += 4
         }
+        _ = cursor.wideVector(count: files.count, from: table + 16)
+        for file in files {
+            cursor.put(file.byteCount, at: cursor.position)
+            cursor.position += 8
+        }
+        // Device handles, which only other devices than the host have; Arrow sends the list.
+        _ = cursor.vector(count: 0, from: table + 20)
+        frame.commit(cursor.position - place)
+        let size = cursor.position
+        FrameHeader(type: .getReply, bodyByteCount: size)
+            .store(to: room - place - FrameHeader.byteCount)
+        return frame
     }
 
     /// Where the elements of a wide vector start when its head starts at `position` or 4 later.

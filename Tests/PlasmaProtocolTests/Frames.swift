@@ -64,3 +64,14 @@ func all(_ list: BytesList) throws(WireError) -> [[UInt8]] {
     for index in 0..<list.count { strings.append([UInt8](try list.bytes(at: index))) }
     return strings
 }
+
+/// A Get reply with these places; every object that is there lies in file 0.
+func getReply(
+    _ objects: [(id: RecordID, place: ObjectPlace)], _ files: [MappedFile]
+) throws(WireError) -> Frame {
+    var writer = GetReplyWriter(count: objects.count)
+    for object in objects {
+        writer.append(object.id, object.place, segment: object.place.isMissing ? nil : 0)
+    }
+    return try Frame(writer.finish(files: files))
+}

@@ -78,11 +78,9 @@ private func validFrames() throws(WireError) -> [Frame] {
         },
         try frame { SealRequest(id: ids[0], digest: 8).write(to: &$0) },
         try frame { GetRequest.write(ids, timeoutMilliseconds: 9, to: &$0) },
-        try frame {
-            GetReply.write(
-                ids.map { (id: $0, place: ObjectPlace.missing) },
-                files: [MappedFile(storeDescriptor: 3, byteCount: 4104)], to: &$0)
-        },
+        try getReply(
+            ids.map { (id: $0, place: ObjectPlace.missing) },
+            [MappedFile(storeDescriptor: 3, byteCount: 4104)]),
         try frame { DeleteRequest.write(ids, to: &$0) },
         try Frame(deleted.finish()),
         try Frame(list.finish()),

@@ -105,7 +105,7 @@ import Testing
             metadataByteCount: 0)
         let places = ids.map { (id: $0, place: $0.unique % 2 == 0 ? place : .missing) }
         for files in [[], [MappedFile(storeDescriptor: 5, byteCount: 4104)]] {
-            try frame { GetReply.write(places, files: files, to: &$0) }.read {
+            try getReply(places, files).read {
                 body throws(WireError) in
                 let reply = try GetReply(body)
                 #expect(try all(reply.ids) == ids)

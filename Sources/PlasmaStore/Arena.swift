@@ -1,0 +1,122 @@
+internal import Glibc
+
+/// The memory that objects lie in: a few segments, one allocator over all of them.
+struct Arena: ~Copyable {
+    /// A piece of the arena.
+    struct Piece: BitwiseCopyable {
+        /// The allocator's block; 0 for a piece of no bytes.
+        var block: UInt32
+        var segment: Int32
+        var offset: Int
+    }
+
+    /// Segments; clients keep one map for each, and a session remembers in 64 bits which it knows.
+    static let segmentCountMax = 64
+    /// Pages given back in one system call: 2 MiB.
+    private static let punchPageCountMax = 512
+
+    private let directory: String?
+    private let segmentByteCount: Int
+    /// Bytes that all segments together may have, used or not.
+    private let byteCountMax: Int
+    private var segments: UnsafeMutablePointer<Segment>
+    private(set) var segmentCount = 0
+    private var allocator = BlockAllocator()
+    private(set) var byteCount = 0
+
+    /// An arena for `capacity` bytes of objects.
+    ///
+    /// The first segment has a quarter more than the capacity; when free room is too scattered for
+    /// an object, segments of a quarter are added, up to twice the capacity. They are sparse: what
+    /// no object uses takes no memory.
+    init(capacity: Int, directory: String?) throws(ArenaError) {
+        self.directory = directory
+        segmentByteCount = max(capacity / 4, 1 << 20)
+        byteCountMax = 2 * capacity + (16 << 20)
+        segments = .allocate(capacity: Self.segmentCountMax)
+        try addSegment(capacity + segmentByteCount)
+    }
+
+    deinit {
+        segments.deinitialize(count: segmentCount)
+        segments.deallocate()
+    }
+
+    /// Room for `byteCount` bytes, aligned to 64; `nil` when there is none.
+    mutating func allocate(_ byteCount: Int) -> Piece? {
+        let granule = BlockAllocator.granuleByteCount
+        guard byteCount > 0 else { return Piece(block: 0, segment: 0, offset: granule) }
+        let count = (byteCount + granule - 1) / granule
+        guard let block = allocator.take(count) ?? grow(for: count) else { return nil }
+        let taken = allocator.block(block)
+        let piece = Piece(block: block, segment: taken.segment, offset: taken.start * granule)
+        let page = Segment.pageByteCount
+        let end = piece.offset + count * granule
+        segments[Int(piece.segment)].pages.mark(piece.offset / page..<(end + page - 1) / page)
+        return piece
+    }
+
+    /// Frees a piece; `now` counts in the caller's unit, for `giveBack(before:)`.
+    mutating func free(_ piece: Piece, now: UInt32) {
+        if piece.block != 0 { allocator.giveBack(piece.block, now: now) }
+    }
+
+    /// Copies bytes into a piece; `false` when the file system has no room.
+    func write(_ bytes: UnsafeRawBufferPointer, _ piece: Piece, at offset: Int) -> Bool {
+        segments[Int(piece.segment)].write(bytes, at: piece.offset + offset)
+    }
+
+    /// The descriptor and the size that clients are told of a segment.
+    func file(_ segment: Int32) -> (descriptor: Int32, byteCount: Int64) {
+        (segments[Int(segment)].descriptor, segments[Int(segment)].fileByteCount)
+    }
+
+    /// Bytes of blocks in use, rounding included.
+    var takenByteCount: Int {
+        byteCount - allocator.freeGranuleCount * BlockAllocator.granuleByteCount
+    }
+
+    /// Whether free blocks may still hold memory.
+    var hasIdleMemory: Bool { allocator.oldestIdle != nil }
+
+    /// Gives one run of pages, free since before `limit`, back to the system.
+    ///
+    /// - Returns: whether there may be more to do now.
+    mutating func giveBack(before limit: UInt32) -> Bool {
+        guard let (slot, since) = allocator.oldestIdle,
+            Int32(bitPattern: since &- limit) < 0
+        else { return false }
+        let block = allocator.block(slot)
+        let page = Segment.pageByteCount
+        let start = block.start * BlockAllocator.granuleByteCount
+        let end = start + block.count * BlockAllocator.granuleByteCount
+        let whole = (start + page - 1) / page..<max(end / page, (start + page - 1) / page)
+        let segment = Int(block.segment)
+        let run = segments[segment].pages.firstRun(in: whole, countMax: Self.punchPageCountMax)
+        if let run { segments[segment].punch(run) } else { allocator.markClean(slot) }
+        return true
+    }
+
+    /// Whether the allocator's links are sound; O(blocks), for tests.
+    func invariantsHold() -> Bool { allocator.invariantsHold() }
+
+    private mutating func grow(for count: Int) -> UInt32? {
+        let wanted = max(segmentByteCount, (count + 1) * BlockAllocator.granuleByteCount)
+        guard segmentCount < Self.segmentCountMax, byteCount + wanted <= byteCountMax else {
+            return nil
+        }
+        do throws(ArenaError) { try addSegment(wanted) } catch { return nil }
+        return allocator.take(count)
+    }
+
+    private mutating func addSegment(_ byteCount: Int) throws(ArenaError) {
+        let segment = try Segment.open(byteCount: byteCount, directory: directory)
+        let granule = BlockAllocator.granuleByteCount
+        // The first granule stays unused: Arrow's first object is at 64 as well.
+        let granules = 1..<segment.byteCount / granule
+        allocator.addSegment(segmentCount, granules: granules)
+        self.byteCount += granules.count * granule
+        (segments + segmentCount).initialize(to: segment)
+        segmentCount += 1
+    }
+}

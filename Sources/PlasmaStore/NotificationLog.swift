@@ -1,0 +1,44 @@
+internal import Identifiers
+internal import PlasmaProtocol
+
+/// What subscribers have to hear, in order; neighbours of one kind become one notification.
+struct NotificationLog: ~Copyable {
+    private var encoded = ByteBuffer()
+    private var additions: [ObjectInfo] = []
+    private var deletions: [RecordID] = []
+    /// Whether anybody listens; otherwise nothing is kept.
+    var isRecording = false
+
+    mutating func add(_ info: ObjectInfo) {
+        guard isRecording else { return }
+        if !deletions.isEmpty { encode() }
+        additions.append(info)
+    }
+
+    mutating func delete(_ id: RecordID) {
+        guard isRecording else { return }
+        if !additions.isEmpty { encode() }
+        deletions.append(id)
+    }
+
+    /// Whether `drain(_:)` has nothing to give.
+    var isEmpty: Bool { encoded.isEmpty && additions.isEmpty && deletions.isEmpty }
+
+    /// Hands over what was recorded, as subscribers read it, and forgets it.
+    mutating func drain(_ body: (UnsafeRawBufferPointer) -> Void) {
+        encode()
+        if !encoded.isEmpty { body(encoded.bytes) }
+        encoded.reset(keeping: 64 << 10)
+    }
+
+    private mutating func encode() {
+        if !additions.isEmpty {
+            Notification.writeAdditions(additions, to: &encoded)
+            additions.removeAll(keepingCapacity: additions.count < 1024)
+        }
+        if !deletions.isEmpty {
+            Notification.writeDeletions(deletions, to: &encoded)
+            deletions.removeAll(keepingCapacity: deletions.count < 1024)
+        }
+    }
+}

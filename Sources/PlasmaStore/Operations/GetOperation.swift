@@ -1,0 +1,100 @@
+internal import PlasmaProtocol
+
+/// Get: uses what is there, waits for the rest, tells where everything is.
+final class GetOperation: Operation {
+    private enum Phase { case use, wait, stopWaiting, answer }
+
+    private var phase = Phase.use
+    private var position = 0
+    private var missingCount = 0
+    private var writer: GetReplyWriter?
+
+    func step(
+        _ body: UnsafeRawBufferPointer, _ session: Session, _ service: StoreService
+    )
+        throws(WireError) -> Progress
+    {
+        let request = try GetRequest(body)
+        try service.check(request.ids)
+        if phase == .use { try use(request, session, service) }
+        if phase == .wait { wait(session, service) }
+        if phase == .wait { return .waiting }
+        if phase == .stopWaiting {
+            let countMax = service.limits.sliceCountMax
+            guard service.store.stopWaiting(session.number, countMax: countMax) else {
+                return .more
+            }
+            phase = .answer
+        }
+        guard phase == .answer else { return .more }
+        return try answer(request, session, service)
+    }
+
+    private func use(
+        _ request: GetRequest, _ session: Session, _ service: StoreService
+    )
+        throws(WireError)
+    {
+        let end = min(request.ids.count, position + service.limits.sliceCountMax)
+        while position < end {
+            let id = try request.ids.id(at: position)
+            let slot = service.store.find(id)
+            if slot != 0, service.store.table[slot].state == .sealed {
+                service.store.use(slot, session.number)
+            } else {
+                missingCount += 1
+                if request.timeoutMilliseconds != 0 { service.store.wait(id, session.number) }
+            }
+            position += 1
+        }
+        guard position == request.ids.count else { return }
+        position = 0
+        guard missingCount > 0, request.timeoutMilliseconds != 0 else {
+            phase = .answer
+            return
+        }
+        phase = .wait
+        guard request.timeoutMilliseconds > 0 else { return }
+        let now = service.store.time.monotonicMilliseconds
+        let (sum, isTooMuch) = now.addingReportingOverflow(request.timeoutMilliseconds)
+        session.deadline = isTooMuch ? nil : sum
+    }
+
+    private func wait(_ session: Session, _ service: StoreService) {
+        if service.store.sessions[Int(session.number)].waitCount == 0 {
+            phase = .answer
+        } else if let deadline = session.deadline,
+            deadline <= service.store.time.monotonicMilliseconds
+        {
+            phase = .stopWaiting
+        }
+        if phase != .wait { session.deadline = nil }
+    }
+
+    private func answer(
+        _ request: GetRequest, _ session: Session, _ service: StoreService
+    )
+        throws(WireError) -> Progress
+    {
+        if writer == nil { writer = GetReplyWriter(count: request.ids.count) }
+        let end = min(request.ids.count, position + service.limits.sliceCountMax)
+        while position < end {
+            let id = try request.ids.id(at: position)
+            let slot = service.store.find(id)
+            if slot != 0, service.store.table[slot].state == .sealed {
+                service.store.use(slot, session.number)
+                let segment = service.store.table[slot].piece.segment
+                writer?.append(id, service.store.place(slot), segment: Int(segment))
+            } else {
+                writer?.append(id, .missing, segment: nil)
+            }
+            position += 1
+        }
+        guard position == request.ids.count, let writer = writer.take() else { return .more }
+        let segments = writer.segments
+        let files = service.files(segments)
+        session.output.append(writer.finish(files: files))
+        service.sendDescriptors(segments, session)
+        return .finished
+    }
+}

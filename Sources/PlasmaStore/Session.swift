@@ -1,0 +1,98 @@
+internal import Glibc
+public import PlasmaProtocol
+
+/// One client: what it sent and was not worked on, what it is owed, what it is being done for it.
+public final class Session {
+    /// Its number in the store.
+    let number: UInt32
+    /// The client's process; 0 when unknown.
+    public let processID: Int32
+    /// Bytes received and not worked on.
+    public var input = ByteBuffer()
+    /// Replies not sent.
+    public var output = ReplyQueue()
+    /// The request that is being carried out; its frame is the first in `input`.
+    var operation: (any Operation)?
+    /// Whether the request waits for something other than a turn.
+    var isWaiting = false
+    /// When a waiting request gives up, in monotonic milliseconds.
+    public internal(set) var deadline: Int64?
+    /// Whether a byte that carries a socket has to come next.
+    var isAwaitingDescriptor = false
+    /// A descriptor that was received and not used; -1 for none.
+    private var passedDescriptor: Int32 = -1
+    /// Segments whose descriptor was sent, one bit each.
+    var knownSegments: UInt64 = 0
+    /// The client's notifications.
+    public internal(set) var subscription: Subscription?
+    /// Whether the caller was told to look at it.
+    var isChanged = false
+    /// Whether it stands in the line of sessions with work left.
+    var isQueued = false
+    /// Whether the client is gone and what it held is being released.
+    var isClosing = false
+    /// Why the client has to be dropped.
+    public internal(set) var failure: String?
+    /// Whether it left by itself, with a message.
+    public internal(set) var hasLeft = false
+    /// Buffered bytes that the service has counted for it.
+    var countedByteCount = 0
+    /// For the owner of the socket.
+    public var context: AnyObject?
+
+    init(number: UInt32, processID: Int32) {
+        self.number = number
+        self.processID = processID
+    }
+
+    deinit { if passedDescriptor >= 0 { close(passedDescriptor) } }
+
+    /// Keeps a descriptor for the Subscribe that it belongs to; a second one is not expected.
+    func accept(_ descriptor: Int32) {
+        guard passedDescriptor < 0 else {
+            close(descriptor)
+            failure = "sent a descriptor that nothing asked for"
+            return
+        }
+        passedDescriptor = descriptor
+    }
+
+    func takeDescriptor() -> Int32? {
+        guard passedDescriptor >= 0 else { return nil }
+        defer { passedDescriptor = -1 }
+        return passedDescriptor
+    }
+
+    /// Whether the client must be closed now.
+    public var isFinished: Bool { failure != nil || hasLeft }
+
+    /// Bytes of the memory that its buffers take.
+    var bufferByteCount: Int {
+        input.capacity + output.bytes.capacity + (subscription?.queue.capacity ?? 0)
+    }
+}
+
+/// A client's notifications: what it was not sent yet, and how far its first full report is.
+public final class Subscription {
+    /// The socket that the client gave; closed with the subscription.
+    public let descriptor: Int32
+    /// Notifications not sent.
+    public var queue = ByteBuffer()
+    /// The next slot of the full report; `nil` when it is done.
+    var nextSlot: UInt32? = 1
+    /// Whether the first full report is not done.
+    public var isReporting: Bool { nextSlot != nil }
+    /// Objects sealed later than this are told by themselves.
+    let sealedOrderMax: UInt64
+    /// Whether more came than the limit allows, or the socket is broken.
+    public internal(set) var isBroken = false
+    /// For the owner of the socket.
+    public var context: AnyObject?
+
+    init(descriptor: Int32, sealedOrderMax: UInt64) {
+        self.descriptor = descriptor
+        self.sealedOrderMax = sealedOrderMax
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,150 @@
+internal import Identifiers
+internal import PlasmaProtocol
+
+extension StoreService {
+    /// What carries out requests that may take more than one turn.
+    func operation(_ type: MessageType) -> (any Operation)? {
+        switch type {
+        case .createAndSealRequest: CreateAndSealOperation()
+        case .createAndSealBatchRequest: BatchOperation()
+        case .createRequest: CreateOperation()
+        case .getRequest: GetOperation()
+        case .deleteRequest: DeleteOperation()
+        case .listRequest: ListOperation()
+        case .evictRequest: EvictOperation()
+        case .refreshLRURequest: RefreshOperation()
+        default: nil
+        }
+    }
+
+    /// Answers a request that takes one turn.
+    func answer(
+        _ type: MessageType, _ body: UnsafeRawBufferPointer, _ session: Session
+    )
+        throws(WireError)
+    {
+        switch type {
+        case .containsRequest:
+            let id = try IDMessage(body).id
+            IDNumberReply(id: id, number: store.contains(id) ? 1 : 0)
+                .write(.containsReply, to: &session.output.bytes)
+        case .sealRequest: try seal(SealRequest(body), session)
+        case .releaseRequest:
+            let id = try IDMessage(body).id
+            guard store.release(id, session.number) else {
+                session.failure = "released object \(id), which it does not use"
+                return
+            }
+        case .abortRequest:
+            let message = try IDMessage(body)
+            guard store.abort(message.id, session.number) else {
+                session.failure = "aborted object \(message.id), which it is not creating"
+                return
+            }
+            message.write(.abortReply, to: &session.output.bytes)
+        case .connectRequest:
+            ByteCountMessage(byteCount: Int64(store.capacity))
+                .write(.connectReply, to: &session.output.bytes)
+        case .subscribeRequest: session.isAwaitingDescriptor = true
+        case .setOptionsRequest:
+            // Quotas are not served: refused like one that exceeds what is left.
+            _ = try SetOptionsRequest(body)
+            StatusReply(error: .outOfMemory).write(.setOptionsReply, to: &session.output.bytes)
+        case .debugStringRequest:
+            DebugStringReply(text: debugString).write(to: &session.output.bytes)
+        case .disconnect: session.hasLeft = true
+        default: throw .messageType(found: type.rawValue)
+        }
+    }
+
+    private func seal(_ request: SealRequest, _ session: Session) {
+        let error = store.seal(request.id, digest: request.digest)
+        IDNumberReply(id: request.id, number: StoreError.code(error))
+            .write(.sealReply, to: &session.output.bytes)
+    }
+
+    /// Creates an object, or does a slice of making room for it.
+    func createOrMakeRoom(
+        _ id: RecordID, _ dataByteCount: UInt64, _ metadataByteCount: UInt64, evicts: Bool,
+        _ search: inout ObjectStore.RoomSearch, _ session: Session
+    ) -> ObjectStore.CreateOutcome {
+        if search == ObjectStore.RoomSearch() {
+            let outcome = store.create(
+                id, dataByteCount: dataByteCount, metadataByteCount: metadataByteCount,
+                session.number)
+            guard outcome == .needsRoom else { return outcome }
+        }
+        guard evicts else { return .refused(.outOfMemory) }
+        let outcome = store.makeRoom(
+            for: Int(dataByteCount + metadataByteCount), &search, countMax: limits.sliceCountMax)
+        return outcome == .impossible ? .refused(.outOfMemory) : .needsRoom
+    }
+
+    /// Tells a client where its new object is.
+    func answerCreate(_ id: RecordID, _ slot: UInt32, _ session: Session) {
+        let segment = UInt64(1) << UInt64(store.table[slot].piece.segment)
+        guard let file = files(segment).first else { return }
+        CreateReply(id: id, place: store.place(slot), error: nil, file: file)
+            .write(to: &session.output.bytes)
+        sendDescriptors(segment, session)
+    }
+
+    /// The files of the segments in `mask`, lowest first.
+    func files(_ mask: UInt64) -> [MappedFile] {
+        var files: [MappedFile] = []
+        var rest = mask
+        while rest != 0 {
+            let file = store.arena.file(Int32(rest.trailingZeroBitCount))
+            files.append(
+                MappedFile(storeDescriptor: file.descriptor, byteCount: file.byteCount))
+            rest &= rest - 1
+        }
+        return files
+    }
+
+    /// Sends the descriptors of those segments in `mask` that the client was not sent before.
+    func sendDescriptors(_ mask: UInt64, _ session: Session) {
+        for file in files(mask & ~session.knownSegments) {
+            session.output.append(descriptor: file.storeDescriptor)
+        }
+        session.knownSegments |= mask
+    }
+
+    /// The store's state, one line per fact.
+    public var debugString: String {
+        """
+        capacity \(store.capacity) bytes
+        used \(store.usedByteCount) bytes
+        evictable \(store.evictableByteCount) bytes
+        objects \(store.objectCount)
+        sealed \(store.sealedCount)
+        evicted \(store.evictedCount)
+        clients \(sessionCount)
+        segments \(store.arena.segmentCount) of \(store.arena.byteCount) bytes together
+        taken \(store.arena.takenByteCount) bytes
+        """
+    }
+}
+
+// MARK: - Memory that nobody uses
+
+extension StoreService {
+    /// Milliseconds for which freed memory is kept for the next object.
+    private static let idleMilliseconds: Int64 = 250
+
+    /// Whether freed memory waits to be given back to the system.
+    public var hasIdleMemory: Bool { store.arena.hasIdleMemory }
+
+    /// Gives freed memory back to the system, in slices.
+    ///
+    /// - Returns: whether there is more to do at once.
+    public func giveBackMemory(while hasTime: () -> Bool) -> Bool {
+        let limit = StoreTime(
+            unixSeconds: 0,
+            monotonicMilliseconds: time.monotonicMilliseconds - Self.idleMilliseconds)
+        while store.arena.giveBack(before: limit.tick) {
+            guard hasTime() else { return true }
+        }
+        return false
+    }
+}

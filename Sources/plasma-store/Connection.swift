@@ -1,0 +1,212 @@
+internal import CSystem
+internal import EventLoop
+internal import Glibc
+internal import PlasmaProtocol
+internal import PlasmaStore
+
+/// The socket of one client, and the one it gave for its notifications.
+final class Connection {
+    let session: Session
+    /// When bytes were last taken by the client, in monotonic milliseconds.
+    private(set) var lastSent: Int64
+    private let socket: Descriptor
+    private unowned let program: Program
+    private var readWatch: Watch?
+    private var writeWatch: Watch?
+    private var deadlineTimer: Timer?
+    private var isOpen = true
+
+    /// From here on bytes go straight into the session's buffer instead of over the scratch.
+    private static let directByteCountMin = 64 << 10
+    private static let directByteCountMax = 1 << 20
+
+    init(_ socket: Int32, _ session: Session, _ program: Program) {
+        self.socket = Descriptor(adopting: socket)
+        self.session = session
+        self.program = program
+        lastSent = program.service.time.monotonicMilliseconds
+        session.context = self
+        readWatch = Watch(program.loop, socket, .readable) { [unowned self] in receive() }
+    }
+
+    /// Stops watching; the sockets close with the last references.
+    func close() {
+        isOpen = false
+        session.subscription?.context = nil
+        readWatch = nil
+        writeWatch = nil
+        deadlineTimer = nil
+        session.context = nil
+    }
+
+    /// Whether replies wait for the client to read.
+    var isBlocked: Bool { writeWatch?.isActive ?? false }
+}
+
+// MARK: - Receiving
+
+extension Connection {
+    private func receive() {
+        program.updateTime()
+        for _ in 0..<4 {
+            guard isOpen, program.service.wantsInput(session) else { break }
+            guard receiveOnce() else { return }
+        }
+        guard isOpen else { return }
+        readWatch?.setActive(program.service.wantsInput(session))
+    }
+
+    /// Reads once; `false` when nothing more is to be had now.
+    private func receiveOnce() -> Bool {
+        let missing = program.service.missingByteCount(session)
+        let isDirect = missing >= Self.directByteCountMin
+        let capacity = isDirect ? min(missing, Self.directByteCountMax) : program.scratch.count
+        let room = isDirect ? session.input.reserve(capacity) : program.scratch.baseAddress
+        var descriptor: Int32 = -1
+        let count = gcs_receive_descriptor(socket.number, room, capacity, &descriptor)
+        guard count > 0 else {
+            if count < 0, errno == EAGAIN || errno == EINTR { return false }
+            program.drop(self, because: nil)
+            return false
+        }
+        var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+        if isDirect {
+            session.input.commit(count)
+        } else {
+            bytes = UnsafeRawBufferPointer(start: room, count: count)
+        }
+        program.service.receive(
+            session, bytes, descriptor: descriptor < 0 ? nil : descriptor)
+        return count == capacity
+    }
+}
+
+// MARK: - Sending
+
+extension Connection {
+    /// Sends what the client is owed, as far as it takes it; ends a client that has to go.
+    func flush() {
+        guard isOpen else { return }
+        if session.isFinished {
+            program.drop(self, because: session.failure)
+            return
+        }
+        sendReplies()
+        guard isOpen else { return }
+        sendNotifications()
+        program.service.count(session)
+        readWatch?.setActive(program.service.wantsInput(session))
+        scheduleDeadline()
+    }
+
+    private func sendReplies() {
+        var isSent = false
+        while !session.output.isEmpty {
+            guard let sent = sendOnce() else {
+                program.drop(self, because: nil)
+                return
+            }
+            guard sent else { break }
+            isSent = true
+        }
+        if isSent { lastSent = program.service.time.monotonicMilliseconds }
+        // Requests may have waited for the replies before them to be sent.
+        if isSent, !session.input.isEmpty { program.service.resume(session) }
+        setBlocked(!session.output.isEmpty)
+    }
+
+    /// Sends once; `false` when the client takes no more now, `nil` when it is gone.
+    private func sendOnce() -> Bool? {
+        let count = session.output.sendableCount
+        if count > 0 {
+            let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+            let bytes = session.output.bytes.bytes
+            let sent = send(socket.number, bytes.baseAddress, count, flags)
+            if sent > 0 { session.output.consume(sent) }
+            return sent > 0 ? true : isTransient(errno) ? false : nil
+        }
+        guard let descriptor = session.output.nextDescriptor else { return nil }
+        let sent = gcs_send_descriptor(socket.number, descriptor)
+        if sent > 0 { session.output.consumeDescriptor() }
+        return sent > 0 ? true : isTransient(errno) ? false : nil
+    }
+
+    private func setBlocked(_ isBlocked: Bool) {
+        guard isBlocked != self.isBlocked else { return }
+        if writeWatch == nil {
+            writeWatch = Watch(program.loop, socket.number, .writable, isActive: false) {
+                [unowned self] in
+                program.updateTime()
+                flush()
+            }
+        }
+        writeWatch?.setActive(isBlocked)
+        if isBlocked { program.watchUnread() }
+    }
+
+    private func scheduleDeadline() {
+        guard let deadline = session.deadline else {
+            deadlineTimer?.cancel()
+            return
+        }
+        if deadlineTimer == nil {
+            deadlineTimer = Timer(program.loop) { [unowned self] in
+                program.updateTime()
+                program.service.checkDeadline(session)
+            }
+        }
+        let now = program.service.time.monotonicMilliseconds
+        // A timer that fires a moment early would find the deadline not reached.
+        deadlineTimer?.schedule(after: .milliseconds(max(0, deadline - now) + 1))
+    }
+}
+
+// MARK: - Notifications
+
+extension Connection {
+    private func sendNotifications() {
+        guard let subscription = session.subscription else { return }
+        var reason: String?
+        var isSent = false
+        while !subscription.queue.isEmpty, !subscription.isBroken {
+            let bytes = subscription.queue.bytes
+            let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+            let sent = send(subscription.descriptor, bytes.baseAddress, bytes.count, flags)
+            guard sent > 0 else {
+                if !isTransient(errno) { reason = String(cString: strerror(errno)) }
+                break
+            }
+            subscription.queue.consume(sent)
+            isSent = true
+        }
+        if subscription.isBroken {
+            let limit = program.service.limits.notificationByteCountMax
+            reason = "more than \(limit) bytes of notifications wait to be read"
+        }
+        if let reason {
+            log("subscription of process \(session.processID) ended: \(reason)")
+            subscription.context = nil
+            program.service.endSubscription(session)
+            return
+        }
+        if subscription.queue.isEmpty { subscription.queue.reset(keeping: 64 << 10) }
+        if isSent, subscription.isReporting { program.service.resume(session) }
+        watch(subscription)
+    }
+
+    private func watch(_ subscription: Subscription) {
+        let isBlocked = !subscription.queue.isEmpty
+        if isBlocked, subscription.context == nil {
+            subscription.context = Watch(program.loop, subscription.descriptor, .writable) {
+                [unowned self] in
+                program.updateTime()
+                flush()
+            }
+        }
+        (subscription.context as? Watch)?.setActive(isBlocked)
+    }
+}
+
+private func isTransient(_ number: Int32) -> Bool {
+    number == EAGAIN || number == EINTR || number == ENOBUFS
+}

@@ -1,0 +1,147 @@
+internal import CSystem
+internal import EventLoop
+internal import Glibc
+internal import PlasmaProtocol
+internal import PlasmaStore
+
+/// The running store: one loop, one listening socket, its clients.
+final class Program {
+    let loop = Loop()
+    let service: StoreService
+    /// Where all clients' bytes are received first.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+    private let listener: Listener
+    private var connections: [ObjectIdentifier: Connection] = [:]
+    private var watches: [Watch] = []
+    private var signals: [SignalWatch] = []
+    private lazy var acceptTimer = Timer(loop) { [unowned self] in
+        watches.first?.setActive(true)
+    }
+    private lazy var unreadTimer = Timer(loop) { [unowned self] in dropUnread() }
+    private lazy var memoryTimer = Timer(loop) { [unowned self] in isGivingBack = true }
+    private var isGivingBack = false
+
+    /// Work between two looks at the sockets.
+    private static let sliceNanoseconds: UInt64 = 300_000
+
+    init(_ options: Options) throws(StartError) {
+        do throws(ArenaError) {
+            service = try StoreService(
+                capacity: options.capacity, directory: options.directory)
+        } catch {
+            throw StartError(error.description)
+        }
+        listener = try Listener(path: options.socketPath)
+        raiseDescriptorLimit()
+        let where_ = options.directory.map { "files in \($0)" } ?? "memory"
+        log("\(options.capacity) bytes in \(where_), listening on \(options.socketPath)")
+    }
+
+    deinit { scratch.deallocate() }
+
+    /// Serves until SIGTERM or SIGINT.
+    func run() {
+        watches = [
+            Watch(loop, listener.descriptor, .readable) { [unowned self] in accept() }
+        ]
+        signals = [SIGTERM, SIGINT].map { number in
+            SignalWatch(loop, number) { [unowned self] in
+                log("signal \(number): ending with \(connections.count) clients")
+                loop.stop()
+            }
+        }
+        updateTime()
+        loop.run { [unowned self] in afterTurn() }
+    }
+
+    /// Tells the service what time it is.
+    func updateTime() {
+        service.time = StoreTime(
+            unixSeconds: Loop.unixMilliseconds / 1000,
+            monotonicMilliseconds: Int64(Loop.monotonicNanoseconds / 1_000_000))
+    }
+
+    /// Forgets a client.
+    func drop(_ connection: Connection, because reason: String?) {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        if let reason {
+            log("client of process \(connection.session.processID) dropped: \(reason)")
+        }
+        connection.close()
+        service.close(connection.session)
+    }
+
+    /// A client has not taken its replies: looked at again after a while.
+    func watchUnread() {
+        if !unreadTimer.isScheduled { unreadTimer.schedule(after: .seconds(5)) }
+    }
+
+    private func accept() {
+        updateTime()
+        for _ in 0..<64 {
+            let socket = gcs_accept(listener.descriptor)
+            if socket < 0 {
+                guard errno == EMFILE || errno == ENFILE || errno == ENOMEM else { return }
+                pauseAccepting("too many open files")
+                return
+            }
+            guard let session = service.open(processID: gcs_peer_process(socket)) else {
+                log("client refused: \(service.limits.sessionCountMax) clients are connected")
+                close(socket)
+                return
+            }
+            let connection = Connection(socket, session, self)
+            connections[ObjectIdentifier(connection)] = connection
+        }
+    }
+
+    /// Level-triggered readiness would otherwise turn the loop without a pause.
+    private func pauseAccepting(_ reason: String) {
+        log("cannot accept a client: \(reason); trying again in 200 ms")
+        watches.first?.setActive(false)
+        acceptTimer.schedule(after: .milliseconds(200))
+    }
+
+    private func afterTurn() -> Bool {
+        let end = Loop.monotonicNanoseconds + Self.sliceNanoseconds
+        updateTime()
+        var isWorkLeft = service.work { Loop.monotonicNanoseconds < end }
+        for session in service.takeChanged() {
+            guard let connection = session.context as? Connection else { continue }
+            connection.flush()
+        }
+        if isGivingBack { isGivingBack = giveBackMemory() }
+        if service.hasIdleMemory, !isGivingBack, !memoryTimer.isScheduled {
+            memoryTimer.schedule(after: .milliseconds(100))
+        }
+        isWorkLeft = isWorkLeft || service.hasWork || service.hasChanges || isGivingBack
+        return isWorkLeft
+    }
+
+    private func giveBackMemory() -> Bool {
+        let end = Loop.monotonicNanoseconds + Self.sliceNanoseconds
+        return service.giveBackMemory { Loop.monotonicNanoseconds < end }
+    }
+
+    private func dropUnread() {
+        updateTime()
+        let now = service.time.monotonicMilliseconds
+        let limit = service.limits.unreadSecondsMax
+        let blocked = connections.values.filter(\.isBlocked)
+        for connection in blocked where now - connection.lastSent > limit * 1000 {
+            drop(
+                connection,
+                because: "took none of its \(connection.session.output.bytes.count) bytes of "
+                    + "replies for \(limit) seconds")
+        }
+        if connections.values.contains(where: \.isBlocked) { watchUnread() }
+    }
+}
+
+/// As many descriptors as the system lets the process have: one per client and subscriber.
+private func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
