@@ -122,6 +122,12 @@ let package = Package(
             name: "ControlClientTests", dependencies: ["RESP", "ControlClient", "EventLoop"],
             swiftSettings: common),
         .testTarget(
+            name: "PlasmaClientTests",
+            dependencies: [
+                "Identifiers", "PlasmaProtocol", "PlasmaClient", "EventLoop", "plasma-store",
+            ],
+            swiftSettings: common),
+        .testTarget(
             name: "CommandLineTests", dependencies: ["gcs", "Identifiers", "RESP"],
             swiftSettings: common),
         .testTarget(

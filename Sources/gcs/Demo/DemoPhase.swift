@@ -153,9 +153,9 @@ final class DemoPhase {
 
     private func progressLine(_ number: Int) throws -> String {
         let census = try watcher.census()
-        let dead = Units.bytes(census.deadByteCount)
-        return "\(title): short job \(number) of \(plan.jobCount), store "
-            + "\(Units.bytes(census.byteCount)), dead weight \(dead), the long job missed "
-            + "\(result.longReadFailureCount) of \(result.longReadCount) reads"
+        return "\(title): job \(number)/\(plan.jobCount), "
+            + "store \(Units.bytes(census.byteCount)), "
+            + "dead weight \(Units.bytes(census.deadByteCount)), "
+            + "failed reads \(result.longReadFailureCount)/\(result.longReadCount)"
     }
 }

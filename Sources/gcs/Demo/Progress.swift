@@ -11,7 +11,7 @@ struct Progress {
         lastNanoseconds = now
         let line = try line()
         if isTerminal {
-            Output.writeToStandardError("\r\u{1b}[K" + line)
+            Output.writeToStandardError("\r\u{1b}[K" + line.prefix(Output.errorTerminalWidth - 1))
         } else {
             Output.complain(line)
         }

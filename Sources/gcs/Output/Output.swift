@@ -27,6 +27,13 @@ enum Output {
     /// Whether a person looks at the standard error.
     static var isErrorTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
+    /// Characters in a line of the standard error's terminal; 80 when it does not say.
+    static var errorTerminalWidth: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
     /// Whether a person can answer a question.
     static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 && isErrorTerminal }
 }
