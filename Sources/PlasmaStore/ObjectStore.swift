@@ -1,9 +1,9 @@
 internal import Identifiers
 internal import PlasmaProtocol
 
-/// The objects: what is where, who uses it, what goes next. Knows no message and no socket.
+/// The objects: what is where, who uses it, what goes next.
 ///
-/// Everything here takes constant time, but for lists that belong to one object or one session;
+/// It knows no message and no socket. Everything here takes constant time, but for lists that belong to one object or one session;
 /// those are walked in slices.
 struct ObjectStore: ~Copyable {
     /// What a session uses and waits for.

@@ -1,8 +1,8 @@
 internal import PlasmaProtocol
 
-/// The store's side of the protocol: bytes in, bytes and descriptors out. Knows no socket.
+/// The store's side of the protocol: bytes in, bytes and descriptors out.
 ///
-/// Long requests are done in slices. The caller hands over what it received, lets `work(while:)`
+/// It knows no socket. Long requests are done in slices. The caller hands over what it received, lets `work(while:)`
 /// run between its turns, and sends what `takeChanged()` names.
 public final class StoreService {
     var store: ObjectStore
