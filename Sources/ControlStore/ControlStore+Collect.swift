@@ -1,0 +1,183 @@
+public import Identifiers
+
+extension ControlStore {
+    /// Ends a batch: collects it and its descendants, or only marks it when its records are to stay.
+    ///
+    /// - Parameter isNoGC: leave the records until an END without it.
+    public mutating func endBatch(_ id: BatchID, isNoGC: Bool) throws(StoreError) -> EndResult {
+        guard id != .root else { throw .rootBatch }
+        let batch = try batch(id)
+        guard isNoGC || batch.pointee.isNoCleanup else {
+            collect(batch, .end)
+            return .collected
+        }
+        for member in tree(batch) where member.pointee.status == .active {
+            member.pointee.status = .done
+            member.pointee.endedAt = now
+            setDeadline(member, 0)
+        }
+        return .ended
+    }
+
+    /// Collects a batch and its descendants, their kept objects too.
+    ///
+    /// - Returns: the tasks and objects released.
+    public mutating func destroyBatch(_ id: BatchID) throws(StoreError) -> Int {
+        guard id != .root else { throw .rootBatch }
+        return collect(try batch(id), .destroy)
+    }
+
+    /// Collects a batch because its key was deleted.
+    ///
+    /// - Returns: whether it lived.
+    public mutating func deleteBatch(_ id: BatchID) throws(StoreError) -> Bool {
+        guard id != .root else { throw .rootBatch }
+        guard let batch = batches.find(id, memory.seeds) else { return false }
+        collect(batch, .del)
+        return true
+    }
+
+    /// Collects batches whose time has passed, at most `budget` of them; whether more wait.
+    mutating func expireBatches(budget: Int) -> Bool {
+        for _ in 0..<budget {
+            guard let batch = deadlines.first, batch.pointee.deadline <= now else { return false }
+            setDeadline(batch, 0)
+            if batch.pointee.isNoCleanup {
+                _ = try? endBatch(batch.pointee.id, isNoGC: true)
+            } else {
+                collect(batch, .timeout)
+            }
+        }
+        return true
+    }
+
+    private func tree(_ top: BatchPointer) -> [BatchPointer] {
+        var members = [top]
+        var visited = 0
+        while visited < members.count {
+            var child = batches.batch(atSlot: members[visited].pointee.firstChild)
+            while let next = child {
+                members.append(next)
+                child = batches.batch(atSlot: next.pointee.nextSibling)
+            }
+            visited += 1
+        }
+        return members
+    }
+
+    /// Collects a batch after its descendants.
+    @discardableResult
+    private mutating func collect(_ top: BatchPointer, _ reason: CollectReason) -> Int {
+        var released = 0
+        var batch = top
+        while true {
+            if let child = batches.batch(atSlot: batch.pointee.firstChild) {
+                batch = child
+                continue
+            }
+            let parent = batches.batch(atSlot: batch.pointee.parent) ?? root
+            let isTop = batch == top
+            released += collectOne(
+                batch, isTop ? reason : .parent, parent: parent, takesKept: reason == .destroy)
+            if isTop { return released }
+            batch = parent
+        }
+    }
+
+    /// Unlinks one batch without children: its records are gone for everybody; memory follows later.
+    private mutating func collectOne(
+        _ batch: BatchPointer, _ reason: CollectReason, parent: BatchPointer, takesKept: Bool
+    ) -> Int {
+        if !takesKept { passKept(batch, to: parent) }
+        let id = batch.pointee.id
+        let tasks = batch.pointee.totalTaskCount
+        let objects = batch.pointee.totalObjectCount + Int(batch.pointee.kept.count)
+        var adopted: [RecordID] = []
+        collectIDs(batch.pointee.adopted.head, notOf: id, into: &adopted)
+        collectIDs(batch.pointee.kept.head, notOf: id, into: &adopted)
+        taskCount -= tasks
+        objectCount -= objects
+        actorCount -= Int(batch.pointee.actorRecordCount)
+        setDeadline(batch, 0)
+        unlinkChild(batch)
+        batches.remove(batch, memory.seeds)
+        tombstones.insert(id, endedAt: now, &memory)
+        batch.pointee.nextInGraveyard = graveyard
+        graveyard = batch
+        let kept = batch.pointee.hasStrays ? strayObjects(ofPrefix: id) : []
+        announce(
+            .batch(id, reason, taskCount: tasks, objectCount: objects, kept: kept, adopted: adopted))
+        return tasks + objects
+    }
+
+    private mutating func passKept(_ batch: BatchPointer, to parent: BatchPointer) {
+        while batch.pointee.kept.head != none {
+            let reference = batch.pointee.kept.head
+            let key = key(ofStray: reference)
+            guard let place = estate.find(key, memory.seeds) else {
+                preconditionFailure("a kept object that the estate does not find")
+            }
+            give(key, at: Site(batch: batch, place: place, isStray: true), to: parent)
+        }
+    }
+
+    private func collectIDs(_ head: UInt32, notOf prefix: BatchID, into ids: inout [RecordID]) {
+        var next = head
+        while next != none {
+            let key = key(ofStray: next)
+            if key.kind == .object, key.id.batch != prefix { ids.append(key.id) }
+            next = nextOfOwner(next)
+        }
+    }
+
+    /// Files a deletion in the log, and leaves it for the server to publish.
+    mutating func announce(_ subject: Deletion.Subject) {
+        let deletion = Deletion(id: log.nextID(now: now), subject: subject)
+        log.append(DeletionLog.Entry(id: deletion.id, fields: deletion.encodedFields))
+        announcements.append(deletion)
+    }
+}
+
+// MARK: - Maintenance
+
+extension ControlStore {
+    /// Does a slice of what waits: time-outs, freeing, forgetting, trimming.
+    ///
+    /// A slice takes about 0.1 ms.
+    ///
+    /// - Returns: whether more waits.
+    public mutating func maintain() -> Bool {
+        let expiring = expireBatches(budget: 64)
+        let freeing = freeSlice(budget: 4)
+        let forgetting = tombstones.expire(
+            before: now - tombstoneMilliseconds, budget: 256, memory.seeds)
+        return expiring || freeing || forgetting || trimLog(budget: 256)
+    }
+
+    private mutating func trimLog(budget: Int) -> Bool {
+        guard log.count > 0 else { return false }
+        return log.trim(upTo: nodes.acknowledgedByAll ?? .zero, countMax: logCountMax, budget: budget)
+    }
+
+    /// Frees up to `budget` slabs, and sweeps some records of the estate, of the batch buried last.
+    private mutating func freeSlice(budget: Int) -> Bool {
+        var left = budget
+        while left > 0, let batch = graveyard {
+            left -= 1
+            for chain in [\Batch.kept, \Batch.adopted] {
+                for _ in 0..<64 where batch.pointee[keyPath: chain].head != none {
+                    removeDeadStray(batch.pointee[keyPath: chain].head)
+                }
+                if batch.pointee[keyPath: chain].head != none { return true }
+            }
+            guard batch.pointee.region.drop(&graveyardPosition, budget: &left, &memory) else {
+                return true
+            }
+            graveyardPosition = 0
+            graveyard = batch.pointee.nextInGraveyard
+            if let name = batch.pointee.name { memory.pool.give(name) }
+            memory.pool.give(UnsafeMutableRawPointer(batch))
+        }
+        return graveyard != nil
+    }
+}

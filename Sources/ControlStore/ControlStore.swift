@@ -1,0 +1,173 @@
+internal import Identifiers
+
+/// The tables: batches with their tasks and objects, nodes, and the log of deletions.
+///
+/// One owner, the loop's thread; reached through a pointer, never copied. No clock of its own: `now` is
+/// set by the owner before each turn. Work that grows with the data (freeing, expiring, trimming) waits
+/// for `maintain()`.
+public struct ControlStore: ~Copyable {
+    /// Milliseconds since 1970.
+    public var now: Int64 = 0
+    /// Ended ids are remembered this long, in milliseconds (`batch-tombstone-secs`).
+    public var tombstoneMilliseconds: Int64 = 3_600_000
+    /// Entries of the log at most (`gc-log-max-len`).
+    public var logCountMax = 1_000_000
+    /// The deletions.
+    public internal(set) var log = DeletionLog()
+    /// Deletions that were not announced yet; emptied by the server after each command.
+    public var announcements: [Deletion] = []
+
+    var memory: Memory
+    var batches = BatchTable()
+    var estate = Region(isWide: true)
+    /// For each prefix with records in the estate, one of them.
+    var prefixes = HashIndex()
+    var tombstones = Tombstones()
+    var nodes = NodeTable()
+    var deadlines = DeadlineHeap()
+    let root: BatchPointer
+    var graveyard: BatchPointer?
+    var graveyardPosition: UInt64 = 0
+    private var lastBatchID: Int64 = 0
+
+    /// Records of living batches.
+    public internal(set) var taskCount = 0
+    /// Records of living batches.
+    public internal(set) var objectCount = 0
+    /// Records of living batches.
+    public internal(set) var actorCount = 0
+
+    /// An empty store: the root batch and nothing in it.
+    public init(seeds: HashSeeds) {
+        memory = Memory(seeds: seeds)
+        root = Self.makeBatch(.root, now: 0, &memory)
+        batches.insert(root, &memory)
+    }
+
+    deinit {
+        // The process ends with its store; slices of work are for a store that goes on.
+    }
+
+    static func makeBatch(_ id: BatchID, now: Int64, _ memory: inout Memory) -> BatchPointer {
+        let batch = memory.pool.take(MemoryLayout<Batch>.stride)
+            .bindMemory(to: Batch.self, capacity: 1)
+        batch.initialize(to: Batch(id: id, createdAt: now))
+        return batch
+    }
+
+    /// Batches that live, the root included.
+    public var batchCount: Int { batches.count }
+    /// Ended batches that are remembered.
+    public var tombstoneCount: Int { tombstones.count }
+    /// Nodes that deletions wait for.
+    public var registeredNodeCount: Int { nodes.registeredCount }
+    /// Bytes of memory mapped for records, indexes and batches.
+    public var mappedByteCount: Int { memory.pool.chunkCount * Pool.chunkByteCount + memory.largeByteCount }
+    /// Whether memory of ended batches waits to be freed.
+    public var isFreeing: Bool { graveyard != nil }
+
+    /// A new id: the time in microseconds, or one more than the last.
+    ///
+    /// Ids must not come again after a restart, when stores still hold objects of earlier batches.
+    mutating func nextBatchID() -> BatchID {
+        lastBatchID = max(lastBatchID + 1, now * 1000)
+        return BatchID(rawValue: lastBatchID)
+    }
+}
+
+/// Where a record is, or where it would be written.
+struct Site {
+    /// The owner; `nil` when no living batch is.
+    var batch: BatchPointer?
+    /// The index's reference to the record; `nil` when there is none.
+    var place: UnsafeMutablePointer<UInt32>?
+    /// Whether the record lies in the estate.
+    var isStray: Bool
+}
+
+extension ControlStore {
+    /// Finds a record: in its prefix's region, then in the estate.
+    @inline(__always)
+    mutating func locate(_ key: RecordKey) -> Site {
+        let home = BatchID(rawValue: Int64(bitPattern: key.batch))
+        guard home != .root, let batch = batches.find(home, memory.seeds) else {
+            return locateStray(key) ?? Site(batch: nil, place: nil, isStray: true)
+        }
+        if let place = batch.pointee.region.find(key, memory.seeds) {
+            return Site(batch: batch, place: place, isStray: false)
+        }
+        if batch.pointee.hasStrays, let site = locateStray(key) { return site }
+        return Site(batch: batch, place: nil, isStray: false)
+    }
+
+    /// Finds a record for writing: a new one belongs to the batch in its id, or to the root.
+    @inline(__always)
+    mutating func locateForWriting(_ key: RecordKey) throws(StoreError) -> Site {
+        var site = locate(key)
+        if site.batch != nil { return site }
+        let home = BatchID(rawValue: Int64(bitPattern: key.batch))
+        guard !tombstones.contains(home, memory.seeds) else { throw .batchEnded(home) }
+        site.batch = root
+        return site
+    }
+
+    /// The bytes of the record at a site.
+    @inline(__always)
+    func payload(_ site: Site) -> UnsafeMutableRawBufferPointer? {
+        guard let place = site.place, let batch = site.batch else { return nil }
+        if site.isStray { return estate.payload(of: estate.entry(place.pointee)) }
+        return batch.pointee.region.payload(of: batch.pointee.region.entry(place.pointee))
+    }
+
+    /// Adds a record of `byteCount` bytes at a site that has none; the caller fills them.
+    @inline(__always)
+    mutating func insert(
+        _ key: RecordKey, at site: Site, byteCount: Int
+    ) -> UnsafeMutableRawBufferPointer {
+        count(key.kind, 1)
+        guard let batch = site.batch, !site.isStray else {
+            return insertStray(key, byteCount: byteCount, owner: site.batch ?? root, isKept: false)
+        }
+        batch.pointee.count(key.kind, 1)
+        let reference = batch.pointee.region.insert(key, byteCount: byteCount, &memory)
+        return batch.pointee.region.payload(of: batch.pointee.region.entry(reference))
+    }
+
+    /// Gives the record at a site another size; its bytes stay as far as they fit.
+    mutating func resize(_ site: Site, byteCount: Int) -> UnsafeMutableRawBufferPointer {
+        guard let batch = site.batch, let place = site.place else {
+            preconditionFailure("a record to resize that is not there")
+        }
+        if site.isStray { return resizeStray(place, byteCount: byteCount) }
+        let reference = batch.pointee.region.resize(place, byteCount: byteCount, &memory)
+        let payload = batch.pointee.region.payload(of: batch.pointee.region.entry(reference))
+        compact(batch)
+        return payload
+    }
+
+    /// Removes the record at a site.
+    mutating func remove(_ key: RecordKey, at site: Site) {
+        guard let batch = site.batch, let place = site.place else { return }
+        count(key.kind, -1)
+        if site.isStray { return removeStray(place.pointee) }
+        batch.pointee.count(key.kind, -1)
+        batch.pointee.region.remove(key, &memory)
+        compact(batch)
+    }
+
+    /// Records moved for each write while a region's garbage is above its bound.
+    static var compactionBudget: Int { 16 }
+
+    private mutating func compact(_ batch: BatchPointer) {
+        guard batch.pointee.region.needsCompaction else { return }
+        for _ in 0..<Self.compactionBudget { _ = batch.pointee.region.moveOne(&memory) }
+    }
+
+    mutating func count(_ kind: RecordKind, _ change: Int) {
+        switch kind {
+        case .task: taskCount += change
+        case .object: objectCount += change
+        case .actor: actorCount += change
+        }
+    }
+}

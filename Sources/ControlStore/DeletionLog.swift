@@ -1,0 +1,140 @@
+public import Identifiers
+
+/// The id of a log entry: milliseconds and a sequence number, as in a Redis stream.
+public struct LogID: Comparable, Hashable, Sendable {
+    /// Milliseconds since 1970.
+    public var milliseconds: UInt64
+    /// Counts entries of the same millisecond.
+    public var sequence: UInt64
+
+    /// An id of two parts.
+    public init(milliseconds: UInt64, sequence: UInt64) {
+        self.milliseconds = milliseconds
+        self.sequence = sequence
+    }
+
+    /// Before every entry.
+    public static let zero = LogID(milliseconds: 0, sequence: 0)
+    /// After every entry.
+    public static let max = LogID(milliseconds: .max, sequence: .max)
+
+    /// Orders by time.
+    public static func < (left: LogID, right: LogID) -> Bool {
+        (left.milliseconds, left.sequence) < (right.milliseconds, right.sequence)
+    }
+
+    /// The smallest id above this one.
+    public var next: LogID {
+        sequence == .max
+            ? LogID(milliseconds: milliseconds &+ 1, sequence: 0)
+            : LogID(milliseconds: milliseconds, sequence: sequence + 1)
+    }
+}
+
+extension LogID: CustomStringConvertible {
+    /// `milliseconds-sequence`.
+    public var description: String { "\(milliseconds)-\(sequence)" }
+}
+
+/// What was deleted: the value behind a notification and a log entry.
+public struct Deletion: Sendable {
+    /// What it covers.
+    public enum Subject: Sendable {
+        /// A whole batch, less `kept`, plus `adopted`.
+        case batch(BatchID, CollectReason, taskCount: Int, objectCount: Int, kept: [RecordID], adopted: [RecordID])
+        /// Single objects.
+        case objects([RecordID])
+    }
+
+    /// Its place in the log.
+    public var id: LogID
+    /// What it covers.
+    public var subject: Subject
+}
+
+/// The stream `gc:log`: every deletion until all nodes acknowledged it.
+///
+/// Entries are kept as the RESP array of their fields: a read is a copy. Pages keep growth from moving
+/// what is there.
+public struct DeletionLog: ~Copyable {
+    /// One entry.
+    public struct Entry: Sendable {
+        /// Its id.
+        public let id: LogID
+        /// Its fields and values, as a RESP array of bulk strings.
+        public let fields: [UInt8]
+    }
+
+    private static let pageCount = 512
+
+    private var pages: [[Entry]] = []
+    /// Entries of `pages[0]` that are trimmed.
+    private var trimmedCount = 0
+    /// Entries held.
+    public private(set) var count = 0
+    /// The newest id ever given.
+    public private(set) var lastID = LogID.zero
+    /// Entries ever added.
+    public private(set) var addedCount = 0
+    /// The newest id that was trimmed.
+    public private(set) var lastTrimmedID = LogID.zero
+
+    init() {}
+
+    /// The oldest entry held.
+    public var first: Entry? { count > 0 ? pages[0][trimmedCount] : nil }
+
+    /// The newest entry held.
+    public var last: Entry? { count > 0 ? pages.last?.last : nil }
+
+    mutating func nextID(now: Int64) -> LogID {
+        let milliseconds = UInt64(max(now, 0))
+        return milliseconds > lastID.milliseconds
+            ? LogID(milliseconds: milliseconds, sequence: 0) : lastID.next
+    }
+
+    mutating func append(_ entry: Entry) {
+        if pages.isEmpty || pages[pages.count - 1].count == Self.pageCount {
+            var page: [Entry] = []
+            page.reserveCapacity(Self.pageCount)
+            pages.append(page)
+        }
+        pages[pages.count - 1].append(entry)
+        count += 1
+        addedCount += 1
+        lastID = entry.id
+    }
+
+    /// Forgets the oldest entries: those up to `acknowledged`, and more while above `countMax`.
+    mutating func trim(upTo acknowledged: LogID, countMax: Int, budget: Int) -> Bool {
+        for _ in 0..<budget {
+            guard let first, first.id <= acknowledged || count > countMax else { return false }
+            lastTrimmedID = first.id
+            trimmedCount += 1
+            count -= 1
+            guard trimmedCount == pages[0].count else { continue }
+            pages.removeFirst()
+            trimmedCount = 0
+        }
+        return true
+    }
+
+    /// The position of the first entry at or after `id`, counted from the oldest one.
+    public func position(of id: LogID) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].id < id { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// The entry at a position, counted from the oldest one.
+    public subscript(position: Int) -> Entry {
+        precondition(position < count, "an entry beyond the log")
+        // Every page but the last is full, and only the first is trimmed.
+        let number = position + trimmedCount
+        return pages[number / Self.pageCount][number % Self.pageCount]
+    }
+}

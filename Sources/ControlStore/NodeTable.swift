@@ -1,0 +1,136 @@
+internal import Identifiers
+
+/// A node: one machine, with its node manager and its object store.
+public struct Node: Sendable {
+    /// Its id.
+    public let name: [UInt8]
+    /// Where other nodes reach it.
+    public internal(set) var address: [UInt8] = []
+    /// Its object store's socket.
+    public internal(set) var store: [UInt8] = []
+    /// Milliseconds since 1970; 0 for a node that only locations name.
+    public internal(set) var registeredAt: Int64 = 0
+    /// Milliseconds since 1970 of its last registration, heartbeat or acknowledgement.
+    public internal(set) var lastSeenAt: Int64 = 0
+    /// The last deletion it carried out.
+    public internal(set) var acknowledged = LogID.zero
+    /// What its last heartbeat told: field, value, field, value.
+    public internal(set) var fields: [[UInt8]] = []
+    /// What stands for it in locations; another one after each registration, so that what it reported
+    /// before is forgotten at once.
+    var number: UInt32
+
+    /// Whether deletions wait for it.
+    public var isRegistered: Bool { registeredAt > 0 }
+
+    /// Whether `name` may be a node's id: 1 to 64 of `A-Z a-z 0-9 . _ : -`.
+    public static func isValid(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard (1...64).contains(name.count) else { return false }
+        return name.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x3a, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
+            default: false
+            }
+        }
+    }
+}
+
+/// Nodes by name and by number; hundreds, so that plain arrays serve.
+struct NodeTable: ~Copyable {
+    private var index = HashIndex()
+    private(set) var nodes: [Node?] = []
+    private var freePositions: [Int] = []
+    /// The position of the node that a number stands for; -1 once it stands for none.
+    private var positions: [Int32] = []
+    /// Nodes that deletions wait for.
+    private(set) var registeredCount = 0
+
+    private static func hash(_ name: UnsafeBufferPointer<UInt8>, _ seeds: HashSeeds) -> UInt64 {
+        var hash = UInt64(name.count)
+        var word: UInt64 = 0
+        for (position, byte) in name.enumerated() {
+            word = word << 8 | UInt64(byte)
+            if position & 7 == 7 {
+                hash = seeds.hash(hash ^ word)
+                word = 0
+            }
+        }
+        return seeds.hash(hash ^ word)
+    }
+
+    func position(of name: UnsafeBufferPointer<UInt8>, _ seeds: HashSeeds) -> Int? {
+        let place = index.find(Self.hash(name, seeds)) { position in
+            nodes.withUnsafeBufferPointer { nodes in
+                nodes[Int(position)]?.name.withUnsafeBufferPointer { other in
+                    other.count == name.count && other.elementsEqual(name)
+                } ?? false
+            }
+        }
+        return place.map { Int($0.pointee) }
+    }
+
+    /// The node of this name, known from now on.
+    mutating func positionOrNew(_ name: UnsafeBufferPointer<UInt8>, _ memory: inout Memory) -> Int {
+        let seeds = memory.seeds
+        if let position = position(of: name, seeds) { return position }
+        let node = Node(name: Array(name), number: UInt32(positions.count))
+        let position = freePositions.popLast() ?? nodes.count
+        if position == nodes.count { nodes.append(node) } else { nodes[position] = node }
+        positions.append(Int32(position))
+        var grown = index
+        grown.insert(Self.hash(name, seeds), UInt32(position), &memory.pool) { other in
+            nodes[Int(other)]?.name.withUnsafeBufferPointer { Self.hash($0, seeds) } ?? 0
+        }
+        index = grown
+        return position
+    }
+
+    func number(at position: Int) -> UInt32 {
+        nodes.withUnsafeBufferPointer { $0[position]?.number ?? 0 }
+    }
+
+    /// The node that a number in a location stands for; `nil` when it stands for none any more.
+    func node(_ number: UInt32) -> Node? {
+        let position = positions[Int(number)]
+        return position < 0 ? nil : nodes[Int(position)]
+    }
+
+    func isAlive(_ number: UInt32) -> Bool {
+        positions.withUnsafeBufferPointer { $0[Int(number)] >= 0 }
+    }
+
+    /// Gives the node another number: what it reported before is forgotten.
+    mutating func register(at position: Int, now: Int64) {
+        guard var node = nodes[position] else { return }
+        if !node.isRegistered { registeredCount += 1 }
+        positions[Int(node.number)] = -1
+        node.number = UInt32(positions.count)
+        node.registeredAt = now
+        positions.append(Int32(position))
+        nodes[position] = node
+    }
+
+    mutating func update(at position: Int, _ change: (inout Node) -> Void) {
+        guard var node = nodes[position] else { return }
+        change(&node)
+        nodes[position] = node
+    }
+
+    mutating func remove(at position: Int, _ seeds: HashSeeds) {
+        guard let node = nodes[position] else { return }
+        if node.isRegistered { registeredCount -= 1 }
+        positions[Int(node.number)] = -1
+        var edited = index
+        _ = edited.remove(node.name.withUnsafeBufferPointer { Self.hash($0, seeds) }) {
+            Int($0) == position
+        }
+        index = edited
+        nodes[position] = nil
+        freePositions.append(position)
+    }
+
+    /// The last deletion that every registered node carried out; `nil` when none is registered.
+    var acknowledgedByAll: LogID? {
+        nodes.lazy.compactMap { $0 }.filter(\.isRegistered).map(\.acknowledged).min()
+    }
+}

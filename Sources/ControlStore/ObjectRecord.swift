@@ -1,0 +1,51 @@
+/// An object's record: flags (1), unused (1), locations (2), size (8), then 4 bytes a location.
+///
+/// A location is the number of a node's registration; its top bit marks a secondary copy.
+struct ObjectRecord {
+    static let headerByteCount = 12
+    static let secondaryBit: UInt32 = 1 << 31
+    private static let keptBit: UInt8 = 1
+
+    private let bytes: UnsafeMutableRawPointer
+
+    init(_ payload: UnsafeMutableRawBufferPointer) {
+        guard let start = payload.baseAddress else { preconditionFailure("an object without a record") }
+        bytes = start
+    }
+
+    static func byteCount(locationCount: Int) -> Int { headerByteCount + 4 * locationCount }
+
+    /// Fills a new record.
+    func clear() {
+        bytes.storeBytes(of: 0, as: UInt32.self)
+        size = 0
+    }
+
+    /// Whether it passes to the parent when its batch ends.
+    var isKept: Bool {
+        get { bytes.load(as: UInt8.self) & Self.keptBit != 0 }
+        nonmutating set {
+            let flags = bytes.load(as: UInt8.self)
+            bytes.storeBytes(of: newValue ? flags | Self.keptBit : flags & ~Self.keptBit, as: UInt8.self)
+        }
+    }
+
+    var locationCount: Int {
+        get { Int(bytes.load(fromByteOffset: 2, as: UInt16.self)) }
+        nonmutating set { bytes.storeBytes(of: UInt16(newValue), toByteOffset: 2, as: UInt16.self) }
+    }
+
+    /// Bytes of the object, metadata included.
+    var size: Int64 {
+        get { bytes.loadUnaligned(fromByteOffset: 4, as: Int64.self) }
+        nonmutating set { bytes.storeBytes(of: newValue, toByteOffset: 4, as: Int64.self) }
+    }
+
+    subscript(location: Int) -> UInt32 {
+        get { bytes.load(fromByteOffset: Self.headerByteCount + 4 * location, as: UInt32.self) }
+        nonmutating set {
+            bytes.storeBytes(
+                of: newValue, toByteOffset: Self.headerByteCount + 4 * location, as: UInt32.self)
+        }
+    }
+}

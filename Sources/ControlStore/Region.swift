@@ -1,0 +1,459 @@
+internal import Glibc
+public import Identifiers
+
+/// A record's id and kind, in the form the tables compare.
+public struct RecordKey: Equatable, Sendable {
+    var batch: UInt64
+    var unique: UInt64
+    var index: UInt32
+    var kind: RecordKind
+
+    /// The key of the record of this kind about `id`.
+    @inline(__always)
+    public init(_ id: RecordID, _ kind: RecordKind) {
+        batch = UInt64(bitPattern: id.batch.rawValue)
+        unique = id.unique
+        index = id.index
+        self.kind = kind
+    }
+
+    /// The id that the record is about.
+    public var id: RecordID {
+        RecordID(batch: BatchID(rawValue: Int64(bitPattern: batch)), unique: unique, index: index)
+    }
+}
+
+/// Records in memory that is freed as a whole: slabs filled from their start, and an index.
+///
+/// A batch's region keeps keys without the batch (`narrow`); the estate, which holds records that
+/// belong elsewhere than their id says, keeps whole keys and links (`wide`). A reference is
+/// slab number << 17 | offset / 8.
+///
+/// Source of the layout and of the compaction rule: measurements of a prototype, see
+/// Documentation/decisions/0003-region-store.md.
+struct Region {
+    struct Slab {
+        /// `nil` while the number is free.
+        var base: UnsafeMutableRawPointer?
+        /// Bytes filled, once the slab is no longer the current one.
+        var usedByteCount: UInt32
+        /// Bytes of records that are still referred to.
+        var liveByteCount: UInt32
+    }
+
+    /// What precedes a record too large for a slab, in a mapping of its own.
+    struct Large {
+        var next: UnsafeMutablePointer<Large>?
+        var previous: UnsafeMutablePointer<Large>?
+        var mappedByteCount: Int
+        var padding = 0
+    }
+
+    static let narrowHeaderByteCount = 16
+    /// Batch (8), owner's slot and generation (8), links along owner and prefix (16).
+    static let wideHeaderByteCount = 48
+    /// Larger payloads are mapped one by one.
+    static let inlineByteCountMax = 32 << 10
+
+    private(set) var index = HashIndex()
+    private var slabs: UnsafeMutablePointer<Slab>?
+    private var slabCount: UInt32 = 0
+    private var slabCapacity: UInt32 = 0
+    private var current: UInt32 = 0
+    private var offset: UInt32 = 0
+    private var limit: UInt32 = 0
+    private var evacuated = none
+    private var evacuationOffset: UInt32 = 0
+    private var large: UnsafeMutablePointer<Large>?
+    /// Bytes of all slabs.
+    private(set) var allocatedByteCount = 0
+    /// Bytes of records in slabs, headers included.
+    private var liveByteCount = 0
+    /// Bytes of records outside of slabs.
+    private var largeByteCount = 0
+    private var freeNumberCount: UInt32 = 0
+    private let headerByteCount: UInt32
+
+    init(isWide: Bool) {
+        headerByteCount = UInt32(isWide ? Self.wideHeaderByteCount : Self.narrowHeaderByteCount)
+    }
+
+    private var isWide: Bool { headerByteCount == UInt32(Self.wideHeaderByteCount) }
+
+    /// The number of records.
+    var count: Int { Int(index.count) }
+
+    /// Bytes of records, headers included.
+    var byteCount: Int { liveByteCount + largeByteCount }
+
+    // MARK: Entries
+
+    @inline(__always)
+    func entry(_ reference: UInt32) -> UnsafeMutableRawPointer {
+        guard let slabs, let base = slabs[Int(reference >> 17)].base else {
+            preconditionFailure("a reference into a slab that is gone")
+        }
+        return base + Int(reference & 0x1ffff) &* 8
+    }
+
+    /// Size in units of 8 bytes (16 bits) | unused bytes (12) | kind (3) | large (1).
+    @inline(__always)
+    private static func meta(_ entry: UnsafeMutableRawPointer) -> UInt32 {
+        entry.load(fromByteOffset: 12, as: UInt32.self)
+    }
+
+    @inline(__always)
+    private static func byteCount(meta: UInt32) -> Int { Int(meta & 0xffff) &* 8 }
+
+    private static func isLarge(meta: UInt32) -> Bool { meta >> 31 == 1 }
+
+    static func kind(of entry: UnsafeMutableRawPointer) -> RecordKind {
+        guard let kind = RecordKind(rawValue: UInt8(meta(entry) >> 28 & 7)) else {
+            preconditionFailure("a record of no kind")
+        }
+        return kind
+    }
+
+    /// The key of an entry; `home` is the batch of a narrow region.
+    func key(of entry: UnsafeMutableRawPointer, home: BatchID = .root) -> RecordKey {
+        let batch = isWide ? entry.load(fromByteOffset: 16, as: Int64.self) : home.rawValue
+        return RecordKey(
+            RecordID(
+                batch: BatchID(rawValue: batch), unique: entry.load(as: UInt64.self),
+                index: entry.load(fromByteOffset: 8, as: UInt32.self)),
+            Self.kind(of: entry))
+    }
+
+    /// A record's bytes.
+    @inline(__always)
+    func payload(of entry: UnsafeMutableRawPointer) -> UnsafeMutableRawBufferPointer {
+        let meta = Self.meta(entry)
+        let start = entry + Int(headerByteCount)
+        if Self.isLarge(meta: meta) {
+            return UnsafeMutableRawBufferPointer(
+                start: start.load(as: UnsafeMutableRawPointer.self),
+                count: start.load(fromByteOffset: 8, as: Int.self))
+        }
+        return UnsafeMutableRawBufferPointer(
+            start: start,
+            count: Self.byteCount(meta: meta) &- Int(headerByteCount) &- Int(meta >> 16 & 0xfff))
+    }
+
+    @inline(__always)
+    private func isEntry(_ reference: UInt32, _ key: RecordKey) -> Bool {
+        let entry = entry(reference)
+        return entry.load(as: UInt64.self) == key.unique
+            && entry.load(fromByteOffset: 8, as: UInt32.self) == key.index
+            && UInt8(truncatingIfNeeded: Self.meta(entry) >> 28) & 7 == key.kind.rawValue
+            && (!isWide || entry.load(fromByteOffset: 16, as: UInt64.self) == key.batch)
+    }
+
+    @inline(__always)
+    private func hash(_ key: RecordKey, _ seeds: HashSeeds) -> UInt64 {
+        isWide ? seeds.hash(key) : seeds.hash(unique: key.unique, index: key.index, kind: key.kind)
+    }
+
+    private func hash(ofEntry reference: UInt32, _ seeds: HashSeeds) -> UInt64 {
+        hash(key(of: entry(reference)), seeds)
+    }
+
+    // MARK: Reading and writing
+
+    /// The place in the index that refers to the record.
+    @inline(__always)
+    func find(_ key: RecordKey, _ seeds: HashSeeds) -> UnsafeMutablePointer<UInt32>? {
+        index.find(hash(key, seeds)) { isEntry($0, key) }
+    }
+
+    /// Adds a record that is not there yet, with `byteCount` bytes to be filled by the caller.
+    @inline(__always)
+    mutating func insert(_ key: RecordKey, byteCount: Int, _ memory: inout Memory) -> UInt32 {
+        let reference = makeEntry(key, byteCount: byteCount, &memory)
+        let seeds = memory.seeds
+        var grown = index
+        grown.insert(hash(key, seeds), reference, &memory.pool) { hash(ofEntry: $0, seeds) }
+        index = grown
+        return reference
+    }
+
+    /// Gives a record another size; its bytes stay as far as they fit, and it may move.
+    ///
+    /// In place while at least three quarters stay used: otherwise the slack would add up.
+    mutating func resize(
+        _ place: UnsafeMutablePointer<UInt32>, byteCount: Int, _ memory: inout Memory
+    ) -> UInt32 {
+        let old = entry(place.pointee)
+        let meta = Self.meta(old)
+        let capacity = Self.byteCount(meta: meta)
+        let wanted = (Int(headerByteCount) + byteCount + 7) & ~7
+        if !Self.isLarge(meta: meta), byteCount <= Self.inlineByteCountMax,
+            wanted <= capacity, wanted * 4 >= capacity * 3, capacity - wanted < 4088
+        {
+            let padding = UInt32(capacity - Int(headerByteCount) - byteCount)
+            old.storeBytes(
+                of: meta & 0xf000_ffff | padding << 16, toByteOffset: 12, as: UInt32.self)
+            return place.pointee
+        }
+        let reference = makeEntry(key(of: old), byteCount: byteCount, &memory)
+        let new = entry(reference)
+        memcpy(new + 16, old + 16, Int(headerByteCount) - 16)
+        let (source, target) = (payload(of: old), payload(of: new))
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source.prefix(byteCount)))
+        retire(place.pointee, &memory)
+        place.pointee = reference
+        return reference
+    }
+
+    /// Removes a record.
+    mutating func remove(_ key: RecordKey, _ memory: inout Memory) {
+        guard let place = find(key, memory.seeds) else { return }
+        let reference = place.pointee
+        _ = index.remove(hash(key, memory.seeds)) { $0 == reference }
+        retire(reference, &memory)
+    }
+
+    @inline(__always)
+    private mutating func makeEntry(
+        _ key: RecordKey, byteCount: Int, _ memory: inout Memory
+    ) -> UInt32 {
+        let isLarge = byteCount > Self.inlineByteCountMax
+        let stored = isLarge ? 16 : byteCount
+        let size = (Int(headerByteCount) &+ stored &+ 7) & ~7
+        let reference = allocate(size, &memory)
+        let entry = entry(reference)
+        let padding = UInt32(truncatingIfNeeded: size &- Int(headerByteCount) &- stored)
+        entry.storeBytes(of: key.unique, as: UInt64.self)
+        entry.storeBytes(of: key.index, toByteOffset: 8, as: UInt32.self)
+        entry.storeBytes(
+            of: UInt32(truncatingIfNeeded: size >> 3) | padding << 16
+                | UInt32(key.kind.rawValue) << 28 | (isLarge ? 1 << 31 : 0),
+            toByteOffset: 12, as: UInt32.self)
+        if isWide { entry.storeBytes(of: key.batch, toByteOffset: 16, as: UInt64.self) }
+        if isLarge { makeLarge(entry + Int(headerByteCount), byteCount, &memory) }
+        return reference
+    }
+
+    /// Forgets an entry that the index no longer refers to.
+    private mutating func retire(_ reference: UInt32, _ memory: inout Memory) {
+        let entry = entry(reference)
+        let meta = Self.meta(entry)
+        let size = Self.byteCount(meta: meta)
+        if Self.isLarge(meta: meta) { freeLarge((entry + Int(headerByteCount)), &memory) }
+        liveByteCount -= size
+        slabs?[Int(reference >> 17)].liveByteCount -= UInt32(size)
+    }
+
+    private mutating func makeLarge(
+        _ field: UnsafeMutableRawPointer, _ byteCount: Int, _ memory: inout Memory
+    ) {
+        let mappedByteCount = byteCount + MemoryLayout<Large>.stride
+        let block = mmap(
+            nil, mappedByteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let block, block != MAP_FAILED else {
+            preconditionFailure("the system has no memory left for a record of \(byteCount) bytes")
+        }
+        let header = block.bindMemory(to: Large.self, capacity: 1)
+        header.initialize(to: Large(next: large, mappedByteCount: mappedByteCount))
+        large?.pointee.previous = header
+        large = header
+        memory.largeByteCount += mappedByteCount
+        largeByteCount += byteCount
+        field.storeBytes(of: block + MemoryLayout<Large>.stride, as: UnsafeMutableRawPointer.self)
+        field.storeBytes(of: byteCount, toByteOffset: 8, as: Int.self)
+    }
+
+    private mutating func freeLarge(_ field: UnsafeMutableRawPointer, _ memory: inout Memory) {
+        let bytes = field.load(as: UnsafeMutableRawPointer.self)
+        largeByteCount -= field.load(fromByteOffset: 8, as: Int.self)
+        unmapLarge((bytes - MemoryLayout<Large>.stride).assumingMemoryBound(to: Large.self), &memory)
+    }
+
+    private mutating func unmapLarge(
+        _ header: UnsafeMutablePointer<Large>, _ memory: inout Memory
+    ) {
+        header.pointee.next?.pointee.previous = header.pointee.previous
+        if let previous = header.pointee.previous {
+            previous.pointee.next = header.pointee.next
+        } else {
+            large = header.pointee.next
+        }
+        memory.largeByteCount -= header.pointee.mappedByteCount
+        munmap(header, header.pointee.mappedByteCount)
+    }
+}
+
+// MARK: - Slabs
+
+extension Region {
+    @inline(__always)
+    private mutating func allocate(_ size: Int, _ memory: inout Memory) -> UInt32 {
+        if size > Int(limit &- offset) { startSlab(entryByteCount: size, &memory) }
+        let reference = current << 17 | offset >> 3
+        offset &+= UInt32(truncatingIfNeeded: size)
+        liveByteCount &+= size
+        if let slabs { slabs[Int(current)].liveByteCount &+= UInt32(truncatingIfNeeded: size) }
+        return reference
+    }
+
+    /// The next slab: a quarter of what the region has, a whole number of such entries.
+    @inline(never)
+    private mutating func startSlab(entryByteCount: Int, _ memory: inout Memory) {
+        closeSlab()
+        let target = max(256, allocatedByteCount / 4)
+        let wanted = (target + entryByteCount - 1) / entryByteCount * entryByteCount
+        let isChunk = target >= Pool.blockByteCountMax
+        let byteCount = isChunk ? Pool.chunkByteCount : Pool.grantedByteCount(for: wanted)
+        let base = isChunk ? memory.pool.takeChunk() : memory.pool.take(wanted)
+        current = freeNumber(&memory)
+        slabs?[Int(current)] = Slab(base: base, usedByteCount: 0, liveByteCount: 0)
+        offset = 0
+        limit = UInt32(byteCount)
+        allocatedByteCount += byteCount
+    }
+
+    private mutating func closeSlab() {
+        guard limit > 0 else { return }
+        slabs?[Int(current)].usedByteCount = offset
+    }
+
+    private mutating func freeNumber(_ memory: inout Memory) -> UInt32 {
+        if freeNumberCount > 0, let slabs {
+            freeNumberCount -= 1
+            for number in 0..<slabCount where slabs[Int(number)].base == nil { return number }
+        }
+        precondition(slabCount < 1 << 15, "a batch of more than 32 GiB")
+        if slabCount == slabCapacity { growSlabTable(&memory) }
+        slabCount += 1
+        return slabCount - 1
+    }
+
+    private mutating func growSlabTable(_ memory: inout Memory) {
+        let capacity = max(4, slabCapacity * 2)
+        let table = Self.slabTable(capacity, &memory)
+        if let slabs {
+            table.update(from: slabs, count: Int(slabCount))
+            Self.freeSlabTable(slabs, slabCapacity, &memory)
+        }
+        slabs = table
+        slabCapacity = capacity
+    }
+
+    private static func slabTable(
+        _ capacity: UInt32, _ memory: inout Memory
+    ) -> UnsafeMutablePointer<Slab> {
+        let byteCount = Int(capacity) * MemoryLayout<Slab>.stride
+        guard byteCount <= Pool.blockByteCountMax else { return .allocate(capacity: Int(capacity)) }
+        return memory.pool.take(byteCount).bindMemory(to: Slab.self, capacity: Int(capacity))
+    }
+
+    private static func freeSlabTable(
+        _ table: UnsafeMutablePointer<Slab>, _ capacity: UInt32, _ memory: inout Memory
+    ) {
+        let byteCount = Int(capacity) * MemoryLayout<Slab>.stride
+        if byteCount <= Pool.blockByteCountMax {
+            memory.pool.give(UnsafeMutableRawPointer(table))
+        } else {
+            table.deallocate()
+        }
+    }
+
+    private mutating func freeSlab(_ base: UnsafeMutableRawPointer, _ memory: inout Memory) {
+        // Blocks of the pool never start on a chunk's boundary: their chunk's header does.
+        if Int(bitPattern: base) & (Pool.chunkByteCount - 1) == 0 {
+            memory.pool.giveChunk(base)
+            allocatedByteCount -= Pool.chunkByteCount
+        } else {
+            allocatedByteCount -= memory.pool.give(base)
+        }
+    }
+
+    /// Frees up to `budget` slabs, large records and index segments.
+    ///
+    /// - Returns: whether everything is freed.
+    mutating func drop(
+        _ position: inout UInt64, budget: inout Int, _ memory: inout Memory
+    ) -> Bool {
+        while slabCount > 0 {
+            guard budget > 0 else { return false }
+            slabCount -= 1
+            if let base = slabs?[Int(slabCount)].base {
+                freeSlab(base, &memory)
+                budget -= 1
+            }
+        }
+        while let header = large {
+            guard budget > 0 else { return false }
+            unmapLarge(header, &memory)
+            budget -= 1
+        }
+        if let slabs {
+            Self.freeSlabTable(slabs, slabCapacity, &memory)
+            self.slabs = nil
+        }
+        return index.drop(&position, budget: &budget, &memory.pool)
+    }
+}
+
+// MARK: - Compaction
+
+extension Region {
+    /// Whether a third of the memory is garbage, or a slab is half evacuated.
+    @inline(__always)
+    var needsCompaction: Bool {
+        let garbage = allocatedByteCount &- liveByteCount
+        return garbage >= 4096 && garbage &* 3 > allocatedByteCount || evacuated != none
+    }
+
+    /// Moves one record out of the emptiest slab, and frees the slab after its last.
+    ///
+    /// - Returns: the record's old and new reference; `nil` when none was moved this time.
+    @inline(never)
+    mutating func moveOne(_ memory: inout Memory) -> (old: UInt32, new: UInt32)? {
+        if evacuated == none {
+            guard let emptiest = emptiestSlab() else { return nil }
+            evacuated = emptiest
+            evacuationOffset = 0
+        }
+        let victim = Int(evacuated)
+        guard let slab = slabs?[victim], let base = slab.base else { return nil }
+        for _ in 0..<16 {
+            guard evacuationOffset < slab.usedByteCount, slabs?[victim].liveByteCount ?? 0 > 0 else {
+                slabs?[victim].base = nil
+                freeNumberCount += 1
+                freeSlab(base, &memory)
+                evacuated = none
+                return nil
+            }
+            let old = base + Int(evacuationOffset)
+            let reference = evacuated << 17 | evacuationOffset >> 3
+            let size = Self.byteCount(meta: Self.meta(old))
+            evacuationOffset += UInt32(size)
+            guard let place = index.find(hash(key(of: old), memory.seeds), isMatch: { $0 == reference })
+            else { continue }
+            let target = allocate(size, &memory)
+            memcpy(entry(target), old, size)
+            place.pointee = target
+            liveByteCount -= size
+            slabs?[victim].liveByteCount -= UInt32(size)
+            return (reference, target)
+        }
+        return nil
+    }
+
+    /// The slab with the smallest live share, if evacuating it frees at least a quarter of it.
+    private func emptiestSlab() -> UInt32? {
+        guard let slabs else { return nil }
+        var best: UInt32?
+        var bestShare: UInt64 = 768
+        for number in 0..<slabCount where number != current {
+            let slab = slabs[Int(number)]
+            guard slab.base != nil, slab.usedByteCount > 0 else { continue }
+            let share = UInt64(slab.liveByteCount) << 10 / UInt64(slab.usedByteCount)
+            if share < bestShare {
+                bestShare = share
+                best = number
+            }
+        }
+        return best
+    }
+}

@@ -1,0 +1,25 @@
+public import Identifiers
+
+/// Why the store refused a change; nothing was changed.
+public enum StoreError: Error, Equatable, Sendable {
+    /// No batch of this id lives, and none is remembered.
+    case noBatch(BatchID)
+    /// The batch has ended.
+    case batchEnded(BatchID)
+    /// A batch of this id lives already.
+    case batchExists(BatchID)
+    /// The root cannot end, be kept in or time out.
+    case rootBatch
+    /// The id is not in 1...2^63-1.
+    case invalidBatch
+    /// The parent is not active.
+    case parentNotActive(BatchID)
+    /// The object belongs to another batch than the one named.
+    case notOwned(RecordID, owner: BatchID, named: BatchID)
+    /// The batch's name is too long.
+    case nameTooLong(Int)
+    /// No node of this name is known.
+    case noNode
+    /// The deletion id is newer than the log's newest.
+    case acknowledgedTooMuch
+}
