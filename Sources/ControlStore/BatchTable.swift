@@ -49,7 +49,9 @@ struct BatchTable: ~Copyable {
     mutating func find(_ id: BatchID, _ seeds: HashSeeds) -> BatchPointer? {
         if let last, last.pointee.id == id { return last }
         let hash = seeds.hash(UInt64(bitPattern: id.rawValue))
-        guard let place = index.find(hash, isMatch: { batch(atSlot: $0)?.pointee.id == id }) else { return nil }
+        guard let place = index.find(hash, isMatch: { batch(atSlot: $0)?.pointee.id == id }) else {
+            return nil
+        }
         last = slot(place.pointee).pointee.batch
         return last
     }
@@ -85,7 +87,9 @@ struct BatchTable: ~Copyable {
     mutating func remove(_ batch: BatchPointer, _ seeds: HashSeeds) {
         let number = batch.pointee.slot
         var edited = index
-        _ = edited.remove(seeds.hash(UInt64(bitPattern: batch.pointee.id.rawValue))) { $0 == number }
+        _ = edited.remove(seeds.hash(UInt64(bitPattern: batch.pointee.id.rawValue))) {
+            $0 == number
+        }
         index = edited
         let entry = slot(number)
         entry.pointee.batch = nil

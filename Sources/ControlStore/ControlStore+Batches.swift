@@ -58,7 +58,9 @@ extension ControlStore {
     private mutating func freshBatchID() -> BatchID {
         while true {
             let id = nextBatchID()
-            if batches.find(id, memory.seeds) == nil, !tombstones.contains(id, memory.seeds) { return id }
+            if batches.find(id, memory.seeds) == nil, !tombstones.contains(id, memory.seeds) {
+                return id
+            }
         }
     }
 
@@ -75,7 +77,8 @@ extension ControlStore {
         return BatchInfo(
             id: id, parent: batches.batch(atSlot: batch.parent)?.pointee.id ?? .root,
             name: batch.nameBytes, status: batch.status, createdAt: batch.createdAt,
-            endedAt: batch.endedAt, timeout: batch.deadline == 0 ? -1 : max(batch.deadline - now, 0),
+            endedAt: batch.endedAt,
+            timeout: batch.deadline == 0 ? -1 : max(batch.deadline - now, 0),
             taskCount: batch.totalTaskCount, objectCount: batch.totalObjectCount,
             keptCount: Int(batch.kept.count), byteCount: batch.region.byteCount)
     }
@@ -176,7 +179,8 @@ extension ControlStore {
     private func linkChild(_ batch: BatchPointer, under parent: BatchPointer) {
         batch.pointee.parent = parent.pointee.slot
         batch.pointee.nextSibling = parent.pointee.firstChild
-        batches.batch(atSlot: parent.pointee.firstChild)?.pointee.previousSibling = batch.pointee.slot
+        batches.batch(atSlot: parent.pointee.firstChild)?.pointee.previousSibling =
+            batch.pointee.slot
         parent.pointee.firstChild = batch.pointee.slot
     }
 
@@ -199,7 +203,8 @@ extension ControlStore {
     ///
     /// - Returns: whether that changed anything.
     public mutating func setDeadline(_ id: BatchID, _ deadline: Int64?) -> Bool {
-        guard id != .root, let batch = batches.find(id, memory.seeds), batch.pointee.status == .active
+        guard id != .root, let batch = batches.find(id, memory.seeds),
+            batch.pointee.status == .active
         else { return false }
         let isChange = deadline != nil || batch.pointee.deadline != 0
         setDeadline(batch, deadline.map { max($0, 1) } ?? 0)
@@ -210,6 +215,9 @@ extension ControlStore {
     public mutating func deadline(_ id: BatchID) -> Int64? {
         batches.find(id, memory.seeds).map { $0.pointee.deadline }
     }
+
+    /// Batches with a time-out.
+    public var deadlineCount: Int { deadlines.count }
 
     /// When the next batch times out, in milliseconds since 1970.
     public var nextDeadline: Int64? { deadlines.first?.pointee.deadline }

@@ -37,6 +37,9 @@ extension ControlStore {
         return true
     }
 
+    /// Collects the batches whose time has passed, a few at most: the others wait for `maintain()`.
+    public mutating func expireDueBatches() { _ = expireBatches(budget: 4) }
+
     /// Collects batches whose time has passed, at most `budget` of them; whether more wait.
     mutating func expireBatches(budget: Int) -> Bool {
         for _ in 0..<budget {
@@ -98,15 +101,13 @@ extension ControlStore {
         taskCount -= tasks
         objectCount -= objects
         actorCount -= Int(batch.pointee.actorRecordCount)
-        setDeadline(batch, 0)
         unlinkChild(batch)
-        batches.remove(batch, memory.seeds)
+        bury(batch)
         tombstones.insert(id, endedAt: now, &memory)
-        batch.pointee.nextInGraveyard = graveyard
-        graveyard = batch
         let kept = batch.pointee.hasStrays ? strayObjects(ofPrefix: id) : []
         announce(
-            .batch(id, reason, taskCount: tasks, objectCount: objects, kept: kept, adopted: adopted))
+            .batch(id, reason, taskCount: tasks, objectCount: objects, kept: kept, adopted: adopted)
+        )
         return tasks + objects
     }
 
@@ -156,10 +157,10 @@ extension ControlStore {
 
     private mutating func trimLog(budget: Int) -> Bool {
         guard log.count > 0 else { return false }
-        return log.trim(upTo: nodes.acknowledgedByAll ?? .zero, countMax: logCountMax, budget: budget)
+        return log.trim(upTo: acknowledgedByAll, countMax: logCountMax, budget: budget)
     }
 
-    /// Frees up to `budget` slabs, and sweeps some records of the estate, of the batch buried last.
+    /// Frees up to `budget` slabs, and sweeps some records of the estate, of the batch buried first.
     private mutating func freeSlice(budget: Int) -> Bool {
         var left = budget
         while left > 0, let batch = graveyard {
@@ -175,6 +176,7 @@ extension ControlStore {
             }
             graveyardPosition = 0
             graveyard = batch.pointee.nextInGraveyard
+            if graveyard == nil { graveyardEnd = nil }
             if let name = batch.pointee.name { memory.pool.give(name) }
             memory.pool.give(UnsafeMutableRawPointer(batch))
         }

@@ -30,7 +30,8 @@ extension ControlStore {
     /// The living owner of a record of the estate.
     func owner(ofStray reference: UInt32) -> BatchPointer? {
         batches.batch(
-            atSlot: link(reference, Field.ownerSlot), generation: link(reference, Field.ownerGeneration))
+            atSlot: link(reference, Field.ownerSlot),
+            generation: link(reference, Field.ownerGeneration))
     }
 
     func key(ofStray reference: UInt32) -> RecordKey { estate.key(of: estate.entry(reference)) }
@@ -147,7 +148,8 @@ extension ControlStore {
         case .task:
             owner.pointee.adopted.count = UInt32(Int(owner.pointee.adopted.count) + change)
             owner.pointee.adoptedTaskCount = UInt32(Int(owner.pointee.adoptedTaskCount) + change)
-        case .object: owner.pointee.adopted.count = UInt32(Int(owner.pointee.adopted.count) + change)
+        case .object:
+            owner.pointee.adopted.count = UInt32(Int(owner.pointee.adopted.count) + change)
         case .actor: break
         }
     }
@@ -211,7 +213,11 @@ extension ControlStore {
         let next = link(new, Field.ownerNext)
         let previous = link(new, Field.ownerPrevious)
         if next != none { setLink(next, Field.ownerPrevious, new) }
-        if previous != none { setLink(previous, Field.ownerNext, new) } else { moveHead(old, of: new, new) }
+        if previous != none {
+            setLink(previous, Field.ownerNext, new)
+        } else {
+            moveHead(old, of: new, new)
+        }
         let after = link(new, Field.prefixNext)
         let before = link(new, Field.prefixPrevious)
         if after != none { setLink(after, Field.prefixPrevious, new) }

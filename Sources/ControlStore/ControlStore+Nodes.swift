@@ -14,6 +14,7 @@ extension ControlStore {
             node.lastSeenAt = now
             acknowledged = node.acknowledged
         }
+        acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
         return acknowledged
     }
 
@@ -38,6 +39,7 @@ extension ControlStore {
             node.lastSeenAt = now
             node.acknowledged = max(node.acknowledged, id)
         }
+        acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
     }
 
     private func registered(_ name: UnsafeBufferPointer<UInt8>) throws(StoreError) -> Int {
@@ -53,6 +55,7 @@ extension ControlStore {
     public mutating func removeNode(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let position = nodes.position(of: name, memory.seeds) else { return false }
         nodes.remove(at: position, memory.seeds)
+        acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
         return true
     }
 

@@ -77,7 +77,8 @@ extension ControlStore {
     /// - Returns: whether the location was known.
     public mutating func removeObject(_ id: RecordID, node: UnsafeBufferPointer<UInt8>) -> Bool {
         let site = locate(RecordKey(id, .object))
-        guard let payload = payload(site), let position = nodes.position(of: node, memory.seeds) else {
+        guard let payload = payload(site), let position = nodes.position(of: node, memory.seeds)
+        else {
             return false
         }
         let number = nodes.number(at: position)
@@ -99,7 +100,9 @@ extension ControlStore {
         let record = ObjectRecord(payload)
         var locations: [ObjectLocation] = []
         for position in 0..<record.locationCount {
-            guard let node = nodes.node(record[position] & ~ObjectRecord.secondaryBit) else { continue }
+            guard let node = nodes.node(record[position] & ~ObjectRecord.secondaryBit) else {
+                continue
+            }
             let isSecondary = record[position] & ObjectRecord.secondaryBit != 0
             locations.append(ObjectLocation(node: node.name, isSecondary: isSecondary))
         }
@@ -139,6 +142,7 @@ extension ControlStore {
     public mutating func byteCount(_ id: RecordID, _ kind: RecordKind) -> Int? {
         let site = locate(RecordKey(id, kind))
         guard let payload = payload(site) else { return nil }
-        return payload.count + (site.isStray ? Region.wideHeaderByteCount : Region.narrowHeaderByteCount)
+        return payload.count
+            + (site.isStray ? Region.wideHeaderByteCount : Region.narrowHeaderByteCount)
     }
 }

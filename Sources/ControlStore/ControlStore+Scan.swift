@@ -29,7 +29,9 @@ public struct ScanFilter: Sendable {
 
 extension ControlStore {
     /// Keys in the key space.
-    public var keyCount: Int { taskCount + objectCount + actorCount + batchCount + nodes.nodes.count { $0 != nil } + 1 }
+    public var keyCount: Int {
+        taskCount + objectCount + actorCount + batchCount + nodes.nodes.count { $0 != nil } + 1
+    }
 
     /// Visits some keys, from a cursor on.
     ///
@@ -41,7 +43,8 @@ extension ControlStore {
     ///   - budget: keys after which the step ends; it may visit up to a segment (640) more.
     /// - Returns: the next cursor; 0 at the end.
     public func scan(
-        from cursor: UInt64, budget: Int, filter: ScanFilter = ScanFilter(), _ visit: (ScannedKey) -> Void
+        from cursor: UInt64, budget: Int, filter: ScanFilter = ScanFilter(),
+        _ visit: (ScannedKey) -> Void
     ) -> UInt64 {
         var left = budget
         var slot = cursor >> 32
@@ -180,7 +183,9 @@ extension ControlStore {
         while slot < batches.slotCount {
             guard left > 0, slotsLeft > 0 else { return UInt64(slot) }
             slotsLeft -= 1
-            if let batch = batches.batch(atSlot: slot), status == nil || batch.pointee.status == status {
+            if let batch = batches.batch(atSlot: slot),
+                status == nil || batch.pointee.status == status
+            {
                 visit(batch.pointee.id)
                 left -= 1
             }

@@ -55,7 +55,8 @@ public struct TaskView {
     }
 
     private var argumentsOffset: Int {
-        bytes[1] & Self.actorBit == 0 ? Self.headerByteCount : Self.headerByteCount + RecordID.byteCount
+        bytes[1] & Self.actorBit == 0
+            ? Self.headerByteCount : Self.headerByteCount + RecordID.byteCount
     }
 
     /// The objects it was given.
@@ -110,7 +111,8 @@ extension ControlStore {
         let key = RecordKey(task.id, .task)
         let site = try locateForWriting(key)
         let actorByteCount = task.actor == nil ? 0 : RecordID.byteCount
-        let argumentsByteCount = task.argumentCount == 0 ? 0 : 4 &+ task.argumentCount &* RecordID.byteCount
+        let argumentsByteCount =
+            task.argumentCount == 0 ? 0 : 4 &+ task.argumentCount &* RecordID.byteCount
         let byteCount =
             TaskView.headerByteCount &+ actorByteCount &+ argumentsByteCount
             &+ task.specification.count
@@ -160,7 +162,8 @@ extension ControlStore {
     /// Changes a task's state.
     ///
     /// - Returns: whether there is such a task.
-    public mutating func setTaskState(_ id: RecordID, _ state: TaskState) throws(StoreError) -> Bool {
+    public mutating func setTaskState(_ id: RecordID, _ state: TaskState) throws(StoreError) -> Bool
+    {
         let site = try locateForWriting(RecordKey(id, .task))
         guard let payload = payload(site) else { return false }
         payload[0] = state.rawValue

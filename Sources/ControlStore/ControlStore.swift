@@ -25,9 +25,14 @@ public struct ControlStore: ~Copyable {
     var tombstones = Tombstones()
     var nodes = NodeTable()
     var deadlines = DeadlineHeap()
-    let root: BatchPointer
+    var root: BatchPointer
+    /// Batches whose memory is to be freed, first to last.
     var graveyard: BatchPointer?
+    var graveyardEnd: BatchPointer?
+    /// How far the index of the first of them is freed.
     var graveyardPosition: UInt64 = 0
+    /// The last deletion that every registered node carried out; zero when none is registered.
+    var acknowledgedByAll = LogID.zero
     private var lastBatchID: Int64 = 0
 
     /// Records of living batches.
@@ -62,7 +67,9 @@ public struct ControlStore: ~Copyable {
     /// Nodes that deletions wait for.
     public var registeredNodeCount: Int { nodes.registeredCount }
     /// Bytes of memory mapped for records, indexes and batches.
-    public var mappedByteCount: Int { memory.pool.chunkCount * Pool.chunkByteCount + memory.largeByteCount }
+    public var mappedByteCount: Int {
+        memory.pool.chunkCount * Pool.chunkByteCount + memory.largeByteCount
+    }
     /// Whether memory of ended batches waits to be freed.
     public var isFreeing: Bool { graveyard != nil }
 
@@ -169,5 +176,38 @@ extension ControlStore {
         case .object: objectCount += change
         case .actor: actorCount += change
         }
+    }
+}
+
+extension ControlStore {
+    /// Takes a batch out of the tables; its memory is freed in slices.
+    mutating func bury(_ batch: BatchPointer) {
+        setDeadline(batch, 0)
+        batches.remove(batch, memory.seeds)
+        batch.pointee.nextInGraveyard = nil
+        if let last = graveyardEnd {
+            last.pointee.nextInGraveyard = batch
+        } else {
+            graveyard = batch
+        }
+        graveyardEnd = batch
+    }
+
+    /// Forgets everything at once; memory is freed in slices as after the end of batches.
+    ///
+    /// Nothing is announced: nodes find themselves unknown and report again, as after a restart.
+    ///
+    /// - Complexity: O(batches).
+    public mutating func reset() {
+        for slot in 1..<max(batches.slotCount, 1) {
+            if let batch = batches.batch(atSlot: slot) { bury(batch) }
+        }
+        bury(root)
+        root = Self.makeBatch(.root, now: now, &memory)
+        batches.insert(root, &memory)
+        for node in knownNodes { _ = node.name.withUnsafeBufferPointer { removeNode($0) } }
+        log.clear()
+        (taskCount, objectCount, actorCount) = (0, 0, 0)
+        announcements = []
     }
 }

@@ -49,7 +49,9 @@ struct DeadlineHeap: ~Copyable {
         while true {
             var child = 2 * position + 1
             guard child < count else { break }
-            if child + 1 < count, batches[child + 1].pointee.deadline < batches[child].pointee.deadline {
+            if child + 1 < count,
+                batches[child + 1].pointee.deadline < batches[child].pointee.deadline
+            {
                 child += 1
             }
             guard batches[child].pointee.deadline < deadline else { break }

@@ -41,7 +41,9 @@ public struct Deletion: Sendable {
     /// What it covers.
     public enum Subject: Sendable {
         /// A whole batch, less `kept`, plus `adopted`.
-        case batch(BatchID, CollectReason, taskCount: Int, objectCount: Int, kept: [RecordID], adopted: [RecordID])
+        case batch(
+            BatchID, CollectReason, taskCount: Int, objectCount: Int, kept: [RecordID],
+            adopted: [RecordID])
         /// Single objects.
         case objects([RecordID])
     }
@@ -79,6 +81,9 @@ public struct DeletionLog: ~Copyable {
     /// The newest id that was trimmed.
     public private(set) var lastTrimmedID = LogID.zero
 
+    /// Bytes of the fields of all entries.
+    public private(set) var byteCount = 0
+
     init() {}
 
     /// The oldest entry held.
@@ -102,6 +107,7 @@ public struct DeletionLog: ~Copyable {
         pages[pages.count - 1].append(entry)
         count += 1
         addedCount += 1
+        byteCount += entry.fields.count
         lastID = entry.id
     }
 
@@ -110,6 +116,7 @@ public struct DeletionLog: ~Copyable {
         for _ in 0..<budget {
             guard let first, first.id <= acknowledged || count > countMax else { return false }
             lastTrimmedID = first.id
+            byteCount -= first.fields.count
             trimmedCount += 1
             count -= 1
             guard trimmedCount == pages[0].count else { continue }
@@ -117,6 +124,16 @@ public struct DeletionLog: ~Copyable {
             trimmedCount = 0
         }
         return true
+    }
+
+    /// Forgets every entry; ids go on from the last.
+    mutating func clear() {
+        pages = []
+        trimmedCount = 0
+        count = 0
+        byteCount = 0
+        addedCount = 0
+        lastTrimmedID = .zero
     }
 
     /// The position of the first entry at or after `id`, counted from the oldest one.

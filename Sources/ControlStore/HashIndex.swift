@@ -39,7 +39,9 @@ struct HashIndex {
     }
 
     @inline(__always)
-    private static func home(of hash: UInt64, _ mask: Int) -> Int { Int(truncatingIfNeeded: hash >> 8) & mask }
+    private static func home(of hash: UInt64, _ mask: Int) -> Int {
+        Int(truncatingIfNeeded: hash >> 8) & mask
+    }
 
     /// Bytes of `word` that equal `tag`: their top bits. May also mark a byte above a true match.
     @inline(__always)
@@ -72,7 +74,9 @@ struct HashIndex {
                 if isMatch(references[slot]) { return references + slot }
                 found &= found &- 1
             }
-            found = Self.matches(UInt64(bucket.load(fromByteOffset: 8, as: UInt32.self)), tag) & 0x8080_8080
+            found =
+                Self.matches(UInt64(bucket.load(fromByteOffset: 8, as: UInt32.self)), tag)
+                & 0x8080_8080
             while found != 0 {
                 let slot = 8 &+ found.trailingZeroBitCount >> 3
                 if isMatch(references[slot]) { return references + slot }
@@ -104,11 +108,14 @@ struct HashIndex {
 
     /// Removes the reference with this hash that `isMatch` accepts; whether there was one.
     mutating func remove(_ hash: UInt64, isMatch: (UInt32) -> Bool) -> Bool {
-        guard let place = find(hash, isMatch: isMatch), let segment = segment(of: hash) else { return false }
+        guard let place = find(hash, isMatch: isMatch), let segment = segment(of: hash) else {
+            return false
+        }
         let offset = UnsafeMutableRawPointer(place) - segment
         let bucketIndex = offset / Self.bucketByteCount
         let slot = (offset % Self.bucketByteCount - 16) / 4
-        segment.storeBytes(of: 0, toByteOffset: bucketIndex * Self.bucketByteCount + slot, as: UInt8.self)
+        segment.storeBytes(
+            of: 0, toByteOffset: bucketIndex * Self.bucketByteCount + slot, as: UInt8.self)
         Self.setReferenceCount(segment, Self.referenceCount(segment) - 1)
         count -= 1
         // Every full bucket that was passed over on the way counts one overflow less; a count that
@@ -148,16 +155,20 @@ struct HashIndex {
         while true {
             let bucket = segment + bucketIndex &* bucketByteCount
             let low = zeros(bucket.load(as: UInt64.self))
-            let high = zeros(UInt64(bucket.load(fromByteOffset: 8, as: UInt32.self)) | 0xffff_ffff_0000_0000)
+            let high = zeros(
+                UInt64(bucket.load(fromByteOffset: 8, as: UInt32.self)) | 0xffff_ffff_0000_0000)
             if low | high != 0 {
-                let slot = low != 0 ? low.trailingZeroBitCount >> 3 : 8 &+ high.trailingZeroBitCount >> 3
+                let slot =
+                    low != 0 ? low.trailingZeroBitCount >> 3 : 8 &+ high.trailingZeroBitCount >> 3
                 bucket.storeBytes(of: tag(of: hash), toByteOffset: slot, as: UInt8.self)
                 bucket.storeBytes(of: reference, toByteOffset: 16 &+ slot &* 4, as: UInt32.self)
                 setReferenceCount(segment, referenceCount(segment) &+ 1)
                 return
             }
             let overflow = bucket.load(fromByteOffset: 12, as: UInt8.self)
-            if overflow < 255 { bucket.storeBytes(of: overflow &+ 1, toByteOffset: 12, as: UInt8.self) }
+            if overflow < 255 {
+                bucket.storeBytes(of: overflow &+ 1, toByteOffset: 12, as: UInt8.self)
+            }
             bucketIndex = (bucketIndex &+ 1) & mask
         }
     }
@@ -182,7 +193,9 @@ extension HashIndex {
         split(hash, &pool, hashOf: hashOf)
     }
 
-    private static func emptySegment(_ byteCount: Int, _ pool: inout Pool) -> UnsafeMutableRawPointer {
+    private static func emptySegment(
+        _ byteCount: Int, _ pool: inout Pool
+    ) -> UnsafeMutableRawPointer {
         let segment = pool.take(byteCount)
         memset(segment, 0, byteCount)
         return segment
@@ -193,7 +206,8 @@ extension HashIndex {
     ) {
         for bucketIndex in 0..<bucketCount {
             let bucket = segment + bucketIndex * bucketByteCount
-            for slot in 0..<slotsPerBucket where bucket.load(fromByteOffset: slot, as: UInt8.self) != 0 {
+            for slot in 0..<slotsPerBucket
+            where bucket.load(fromByteOffset: slot, as: UInt8.self) != 0 {
                 body(bucket.load(fromByteOffset: 16 + slot * 4, as: UInt32.self))
             }
         }
@@ -219,7 +233,9 @@ extension HashIndex {
         }
         Self.setDepth(full, localDepth + 1)
         Self.setDepth(upper, localDepth + 1)
-        guard let directory = root?.assumingMemoryBound(to: UnsafeMutableRawPointer.self) else { return }
+        guard let directory = root?.assumingMemoryBound(to: UnsafeMutableRawPointer.self) else {
+            return
+        }
         let span = 1 << (Int(depth) - localDepth)
         let position = Int(truncatingIfNeeded: hash >> (64 - UInt64(depth)))
         let first = position & ~(span - 1)

@@ -9,7 +9,9 @@ struct ObjectRecord {
     private let bytes: UnsafeMutableRawPointer
 
     init(_ payload: UnsafeMutableRawBufferPointer) {
-        guard let start = payload.baseAddress else { preconditionFailure("an object without a record") }
+        guard let start = payload.baseAddress else {
+            preconditionFailure("an object without a record")
+        }
         bytes = start
     }
 
@@ -26,7 +28,8 @@ struct ObjectRecord {
         get { bytes.load(as: UInt8.self) & Self.keptBit != 0 }
         nonmutating set {
             let flags = bytes.load(as: UInt8.self)
-            bytes.storeBytes(of: newValue ? flags | Self.keptBit : flags & ~Self.keptBit, as: UInt8.self)
+            bytes.storeBytes(
+                of: newValue ? flags | Self.keptBit : flags & ~Self.keptBit, as: UInt8.self)
         }
     }
 

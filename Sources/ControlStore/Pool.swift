@@ -64,9 +64,12 @@ public struct Pool: ~Copyable {
 
     private func mapped(_ byteCount: Int) -> UnsafeMutableRawPointer {
         guard
-            let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+            let start = mmap(
+                nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             start != MAP_FAILED
-        else { preconditionFailure("the system has no memory left for \(byteCount) bytes of records") }
+        else {
+            preconditionFailure("the system has no memory left for \(byteCount) bytes of records")
+        }
         return start
     }
 

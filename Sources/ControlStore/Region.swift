@@ -265,7 +265,8 @@ struct Region {
     private mutating func freeLarge(_ field: UnsafeMutableRawPointer, _ memory: inout Memory) {
         let bytes = field.load(as: UnsafeMutableRawPointer.self)
         largeByteCount -= field.load(fromByteOffset: 8, as: Int.self)
-        unmapLarge((bytes - MemoryLayout<Large>.stride).assumingMemoryBound(to: Large.self), &memory)
+        unmapLarge(
+            (bytes - MemoryLayout<Large>.stride).assumingMemoryBound(to: Large.self), &memory)
     }
 
     private mutating func unmapLarge(
@@ -417,7 +418,8 @@ extension Region {
         let victim = Int(evacuated)
         guard let slab = slabs?[victim], let base = slab.base else { return nil }
         for _ in 0..<16 {
-            guard evacuationOffset < slab.usedByteCount, slabs?[victim].liveByteCount ?? 0 > 0 else {
+            guard evacuationOffset < slab.usedByteCount, slabs?[victim].liveByteCount ?? 0 > 0
+            else {
                 slabs?[victim].base = nil
                 freeNumberCount += 1
                 freeSlab(base, &memory)
@@ -428,7 +430,9 @@ extension Region {
             let reference = evacuated << 17 | evacuationOffset >> 3
             let size = Self.byteCount(meta: Self.meta(old))
             evacuationOffset += UInt32(size)
-            guard let place = index.find(hash(key(of: old), memory.seeds), isMatch: { $0 == reference })
+            guard
+                let place = index.find(
+                    hash(key(of: old), memory.seeds), isMatch: { $0 == reference })
             else { continue }
             let target = allocate(size, &memory)
             memcpy(entry(target), old, size)

@@ -21,7 +21,8 @@ public enum ProtocolError: Error, Equatable, Sendable {
     public var text: String {
         switch self {
         case .invalidWordCount: "ERR Protocol error: invalid multibulk length"
-        case .expectedBulk(let found): "ERR Protocol error: expected '$', got '\(Self.printable(found))'"
+        case .expectedBulk(let found):
+            "ERR Protocol error: expected '$', got '\(Self.printable(found))'"
         case .invalidBulkLength: "ERR Protocol error: invalid bulk length"
         case .lineTooLong: "ERR Protocol error: too big count string"
         case .inlineTooLong: "ERR Protocol error: too big inline request"

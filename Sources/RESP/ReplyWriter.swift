@@ -216,7 +216,9 @@ extension ReplyWriter {
 
     /// An array of `elementCount` replies, which follow.
     @inline(__always)
-    public mutating func array(_ elementCount: Int) { header(UInt8(ascii: "*"), Int64(elementCount)) }
+    public mutating func array(_ elementCount: Int) {
+        header(UInt8(ascii: "*"), Int64(elementCount))
+    }
 
     /// A map of `pairCount` keys and values, which follow; a flat array in version 2.
     public mutating func map(_ pairCount: Int) {

@@ -104,7 +104,8 @@ public struct RequestParser: ~Copyable {
                 bulkCount = count
             }
             guard input.byteCount &- position >= bulkCount &+ 2 else { return nil }
-            append(WordRange(offset: UInt32(truncatingIfNeeded: position), count: UInt32(bulkCount)))
+            append(
+                WordRange(offset: UInt32(truncatingIfNeeded: position), count: UInt32(bulkCount)))
             position &+= bulkCount &+ 2
             bulkCount = -1
         }
@@ -205,7 +206,9 @@ public func splitLine(_ line: [UInt8]) -> [[UInt8]]? {
     }
 }
 
-private func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 9 && byte <= 13) || byte == 0 }
+private func isSpace(_ byte: UInt8) -> Bool {
+    byte == 0x20 || (byte >= 9 && byte <= 13) || byte == 0
+}
 
 private func readLineWord(_ rest: inout ArraySlice<UInt8>) -> [UInt8]? {
     var word: [UInt8] = []

@@ -19,7 +19,9 @@ public struct Word {
     public var bytes: [UInt8] { Array(UnsafeBufferPointer(start: start, count: count)) }
 
     /// The bytes as text, repaired where they are not UTF-8.
-    public var text: String { String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self) }
+    public var text: String {
+        String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+    }
 
     /// Whether the word is `literal`, in capital or small letters; `literal` is in capitals.
     @inlinable

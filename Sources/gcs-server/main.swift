@@ -1,1 +1,3 @@
-// Replaced by the program.
+import EventLoop
+
+SystemProcess.exit(ServerProgram.run(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,30 @@
+extension Command {
+    /// Every command the server has. A new one needs its declaration and its name here.
+    public static let all: [Command] = [
+        // The control store's own.
+        Command(
+            "GCS.BATCH", "Starts, ends and tells about batches.", group: .batches,
+            subcommands: [
+                batchStart, batchKeep, batchTransfer, batchEnd, batchDestroy, batchInfo, batchList,
+            ]),
+        Command(
+            "GCS.TASK", "Records tasks.", group: .tasks, subcommands: [taskAdd, taskGet, taskState]),
+        Command(
+            "GCS.OBJECT", "Records objects and where their copies are.", group: .objects,
+            subcommands: [objectAdd, objectRemove, objectGet, objectFree]),
+        Command(
+            "GCS.NODE", "Knows the nodes, and what they carried out.", group: .nodes,
+            subcommands: [nodeRegister, nodeHeartbeat, nodeAck, nodeList, nodeInfo, nodeRemove]),
+        // The key space.
+        exists, type, del, unlink, scan, keys, randomkey, memory, object,
+        expire, pexpire, expireat, pexpireat, ttl, pttl, persist,
+        hgetall, hget, hmget, hkeys, hvals, hlen, hexists, hscan,
+        scard, sismember, smembers, sscan,
+        xlen, xrange, xrevrange, xread, xinfo,
+        // Channels.
+        subscribe, psubscribe, unsubscribe, punsubscribe, publish, pubsub,
+        // The connection and the server.
+        ping, echo, hello, quit, reset, select, client,
+        command, config, info, dbsize, flushall, flushdb, time, shutdown,
+    ]
+}

@@ -1,0 +1,79 @@
+internal import ControlStore
+internal import Identifiers
+internal import RESP
+
+extension Command {
+    static let objectAdd = Command(
+        "ADD", "Records that a node has a copy of an object.",
+        group: .objects, flags: [.write, .fast],
+        arguments: [
+            .string("object"), .string("node"), .integer("bytes"), .flag("SECONDARY").optional,
+        ],
+        reply: "integer: 1 for a new location, 0 for a known one"
+    ) { (call) throws(CommandError) in
+        let id = try call.id()
+        let node = try call.node()
+        let size = try call.integer()
+        guard size >= 0 else {
+            throw .outOfRange("invalid size: expected 0 or more bytes, found \(size)")
+        }
+        let isSecondary = call.option("SECONDARY")
+        try call.end()
+        let isNew = try call.attempt { () throws(StoreError) in
+            try call.store.addObject(id, node: node, size: size, isSecondary: isSecondary)
+        }
+        call.reply.integer(isNew ? 1 : 0)
+    }
+
+    static let objectRemove = Command(
+        "REMOVE", "Records that a node has no copy of an object any more; the record stays.",
+        group: .objects, flags: [.write, .fast], arguments: [.string("object"), .string("node")],
+        reply: "integer: 1 when the location was known, else 0"
+    ) { (call) throws(CommandError) in
+        let id = try call.id()
+        let node = try call.node()
+        call.reply.integer(call.store.removeObject(id, node: node) ? 1 : 0)
+    }
+
+    static let objectGet = Command(
+        "GET", "Tells what is known of an object.",
+        group: .objects, complexity: "O(locations)", flags: [.readOnly, .fast],
+        arguments: [.string("object")],
+        reply:
+            "map: id, batch, bytes, pinned, kept, locations (array of maps: node, copy (primary, "
+            + "secondary)), references; nil when there is none"
+    ) { (call) throws(CommandError) in
+        let id = try call.id()
+        guard let object = call.store.object(id) else { return call.reply.null() }
+        call.reply.map(7)
+        call.reply.bulk("id")
+        call.reply.bulk(id)
+        call.field("batch", object.owner.rawValue)
+        call.field("bytes", object.size)
+        call.field("pinned", 0)
+        call.field("kept", object.isKept ? 1 : 0)
+        call.reply.bulk("locations")
+        call.reply.array(object.locations.count)
+        for location in object.locations {
+            call.reply.map(2)
+            call.reply.bulk("node")
+            call.reply.bulk(location.node)
+            call.reply.bulk("copy")
+            call.reply.bulk(location.isSecondary ? "secondary" : "primary")
+        }
+        call.field("references", 0)
+    }
+
+    static let objectFree = Command(
+        "FREE", "Removes objects here and from every store.",
+        group: .objects, complexity: "O(objects)", flags: [.write],
+        arguments: [.flag("TASKS").optional, .string("object").many],
+        reply: "integer: objects freed; with TASKS the tasks that made them go too"
+    ) { (call) throws(CommandError) in
+        let takesTasks = call.option("TASKS")
+        let ids = try call.ids()
+        let freed = call.store.freeObjects(ids)
+        if takesTasks { for id in ids { _ = call.store.removeTask(id.task) } }
+        call.reply.integer(freed)
+    }
+}

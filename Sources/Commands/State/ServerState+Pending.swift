@@ -1,0 +1,166 @@
+internal import ControlStore
+internal import RESP
+internal import Settings
+
+extension Call {
+    /// Leaves the reply to slices between turns, or to a later event; the first slice runs now.
+    func wait(for work: Pending.Work) {
+        let pending = Pending(work)
+        pending.body.version = session.pointee.version
+        session.pointee.pending = pending
+        if state.pointee.advance(session, pending) { return session.pointee.pending = nil }
+        state.pointee.waiting.append(session)
+    }
+}
+
+extension ServerState {
+    /// Elements that one slice of a walk looks at.
+    private static var sliceCount: Int { 1000 }
+
+    /// Does a slice of what a connection waits for, and writes the reply when it is whole.
+    ///
+    /// - Returns: whether it is answered.
+    mutating func advance(_ session: SessionPointer, _ pending: Pending) -> Bool {
+        switch pending.work {
+        case .keys(let glob):
+            pending.cursor = store.scan(from: pending.cursor, budget: Self.sliceCount) { key in
+                let name = key.name
+                guard glob.matches(name) else { return }
+                pending.body.bulk(name)
+                pending.count += 1
+            }
+            guard pending.cursor == 0 else { return false }
+            output.array(pending.count)
+        case .members(let batch):
+            // A batch that ended meanwhile has no members left to tell; those told are told.
+            pending.cursor =
+                store.scanMembers(of: batch, from: pending.cursor, budget: Self.sliceCount) {
+                    id, kind in
+                    pending.body.bulk(ScannedKey.record(id, kind).name)
+                    pending.count += 1
+                } ?? 0
+            guard pending.cursor == 0 else { return false }
+            output.set(pending.count)
+        case .range(let from, let to, let isReverse, let left):
+            guard readRange(pending, from, to, isReverse, left) else { return false }
+            output.array(pending.count)
+        case .read(_, _, let deadline):
+            guard deadline > 0, deadline <= now else { return false }
+            output.nullArray()
+            return true
+        }
+        output.raw(pending.body.base, pending.body.count)
+        return true
+    }
+
+    /// Reads a slice of XRANGE; whether it is the last.
+    private func readRange(
+        _ pending: Pending, _ from: LogID, _ to: LogID, _ isReverse: Bool, _ left: Int
+    ) -> Bool {
+        let slice = min(left, Self.sliceCount)
+        let low = store.log.position(of: from)
+        let high = to == .max ? store.log.count : store.log.position(of: to.next)
+        guard low < high else { return true }
+        let positions = isReverse ? max(low, high - slice)..<high : low..<min(high, low + slice)
+        var last = from
+        for position in isReverse ? Array(positions.reversed()) : Array(positions) {
+            let entry = store.log[position]
+            pending.body.entry(entry)
+            pending.count += 1
+            last = entry.id
+        }
+        if isReverse {
+            guard last > .zero, positions.lowerBound > low else { return true }
+            let before = store.log[positions.lowerBound - 1].id
+            pending.work = .range(
+                from: from, to: before, isReverse: true, left: left - positions.count)
+        } else {
+            guard positions.upperBound < high else { return true }
+            pending.work = .range(
+                from: last.next, to: to, isReverse: false, left: left - positions.count)
+        }
+        return left == positions.count
+    }
+
+    /// Writes the reply of XREAD, if the log has entries after `id`.
+    mutating func writeRead(after id: LogID, count: Int) -> Bool {
+        let first = store.log.position(of: id.next)
+        guard first < store.log.count else { return false }
+        let last = min(store.log.count, first + count)
+        if output.version >= 3 {
+            output.map(1)
+        } else {
+            output.array(1)
+            output.array(2)
+        }
+        output.bulk("gc:log")
+        output.array(last - first)
+        for position in first..<last { output.entry(store.log[position]) }
+        return true
+    }
+
+    /// Answers those who wait for the log's next entry.
+    mutating func wakeLogReaders() {
+        guard !waiting.isEmpty else { return }
+        for session in waiting {
+            guard case .read(let after, let count, _)? = session.pointee.pending?.work else {
+                continue
+            }
+            answer(session) { state in state.writeRead(after: after, count: count) }
+        }
+    }
+
+    /// Does a slice for everyone who waits.
+    ///
+    /// - Returns: whether some walk goes on; readers of the log wait for events, not for slices.
+    public mutating func advanceWaiting() -> Bool {
+        guard !waiting.isEmpty else { return false }
+        var isWalking = false
+        for session in waiting {
+            guard let pending = session.pointee.pending else { continue }
+            answer(session) { state in state.advance(session, pending) }
+            if session.pointee.pending != nil {
+                if case .read = pending.work { continue }
+                isWalking = true
+            }
+        }
+        return isWalking
+    }
+
+    /// Writes a late reply into the connection's own queue.
+    ///
+    /// - Parameter write: writes it to `output`, and tells whether it is whole.
+    private mutating func answer(
+        _ session: SessionPointer, _ write: (inout ServerState) -> Bool
+    ) {
+        let start = output.count
+        let version = output.version
+        output.version = session.pointee.version
+        let isWhole = write(&self)
+        output.version = version
+        guard isWhole else { return }
+        session.pointee.pending = nil
+        send(session, output.base + start, output.count - start)
+        output.truncate(to: start)
+        touch(session)
+    }
+
+    /// Forgets connections that wait no longer; returns those whose held input can go on.
+    public mutating func takeAnswered() -> [SessionPointer] {
+        guard !waiting.isEmpty else { return [] }
+        let answered = waiting.filter { $0.pointee.pending == nil }
+        if !answered.isEmpty { waiting.removeAll { $0.pointee.pending == nil } }
+        return answered
+    }
+
+    /// When the next reader of the log gives up, in milliseconds since 1970.
+    public var nextReadDeadline: Int64? {
+        waiting.compactMap { session in
+            guard case .read(_, _, let deadline)? = session.pointee.pending?.work, deadline > 0
+            else {
+                return nil
+            }
+            return deadline
+        }.min()
+    }
+}

@@ -1,0 +1,64 @@
+internal import Commands
+internal import ControlStore
+internal import EventLoop
+internal import Server
+internal import Settings
+
+/// The server as a process: settings, sockets, signals, and the loop.
+enum ServerProgram {
+    /// Runs until SIGTERM, SIGINT or SHUTDOWN.
+    ///
+    /// - Returns: the exit status.
+    static func run(_ arguments: [String]) -> Int32 {
+        if arguments.contains("--help") || arguments.contains("-h") {
+            FileText.print(ServerSettings.table.help())
+            return 0
+        }
+        if arguments.contains("--version") || arguments.contains("-v") {
+            FileText.print("gcs-server \(Version.number)\n")
+            return 0
+        }
+        let loaded: (values: ServerSettings, file: String?)
+        do throws(SettingError) {
+            loaded = try ServerSettings.table.start(arguments) { path throws(SettingError.Reason) in
+                guard let text = FileText.read(path) else { throw .file(FileText.lastError) }
+                return text
+            }
+        } catch {
+            FileText.printError("gcs-server: \(error)\n")
+            return 1
+        }
+        guard let log = LogFile(loaded.values) else {
+            FileText.printError(
+                "gcs-server: cannot open logfile \(loaded.values.logFilePath): \(FileText.lastError)\n"
+            )
+            return 1
+        }
+        return serve(loaded.values, file: loaded.file, log)
+    }
+
+    private static func serve(_ settings: ServerSettings, file: String?, _ log: LogFile) -> Int32 {
+        let loop = Loop()
+        do throws(SocketError) {
+            let server = try RunningServer(loop, settings, file: file, log: log)
+            let signals = [terminate, interrupt].map { number in
+                SignalWatch(loop, number) {
+                    log.write(.warning, "received \(number == terminate ? "SIGTERM" : "SIGINT")")
+                    loop.stop()
+                }
+            }
+            let hangUp = SignalWatch(loop, hangUpSignal) { log.reopen() }
+            loop.run { server.finishTurn() }
+            withExtendedLifetime((signals, hangUp)) { server.stop() }
+            return 0
+        } catch {
+            log.write(.warning, "\(error)")
+            FileText.printError("gcs-server: \(error)\n")
+            return 1
+        }
+    }
+
+    private static let terminate: Int32 = 15
+    private static let interrupt: Int32 = 2
+    private static let hangUpSignal: Int32 = 1
+}
