@@ -1,6 +1,8 @@
 internal import Identifiers
 
-/// Batches by id and by slot. Grows a page at a time; slots of ended batches are used again.
+/// Batches by id and by slot.
+///
+/// Grows a page at a time; slots of ended batches are used again.
 struct BatchTable: ~Copyable {
     private struct Slot {
         var batch: BatchPointer?

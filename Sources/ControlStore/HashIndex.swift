@@ -43,7 +43,9 @@ struct HashIndex {
         Int(truncatingIfNeeded: hash >> 8) & mask
     }
 
-    /// Bytes of `word` that equal `tag`: their top bits. May also mark a byte above a true match.
+    /// Bytes of `word` that equal `tag`: their top bits.
+    ///
+    /// May also mark a byte above a true match.
     @inline(__always)
     private static func matches(_ word: UInt64, _ tag: UInt8) -> UInt64 {
         let difference = word ^ (UInt64(tag) &* 0x0101_0101_0101_0101)

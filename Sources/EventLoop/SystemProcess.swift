@@ -113,7 +113,9 @@ extension FileText {
 public final class TextOutput: Sendable {
     private let descriptor: Int32
 
-    /// Opens a file for adding; standard output when the path is empty. `nil` when it cannot be opened.
+    /// Opens a file for adding; standard output when the path is empty.
+    ///
+    /// `nil` when it cannot be opened.
     public init?(path: String) {
         guard !path.isEmpty else {
             descriptor = 1

@@ -239,7 +239,7 @@ extension ReplyWriter {
         header(version >= 3 ? UInt8(ascii: ">") : UInt8(ascii: "*"), Int64(elementCount))
     }
 
-    /// An error line: a code in capitals, then text. Line ends in it become spaces.
+    /// An error line: a code in capitals, then text, in which line ends become spaces.
     public mutating func error(_ text: String) {
         raw("-")
         raw(text.utf8.map { $0 == 13 || $0 == 10 ? 0x20 : $0 })

@@ -2,7 +2,9 @@ internal import RESP
 
 /// A command: everything that dispatch, COMMAND and the reference know about it.
 public struct Command: Sendable {
-    /// What a command carries out. A plain function that captures nothing, so that calling it costs
+    /// What a command carries out.
+    ///
+    /// A plain function that captures nothing, so that calling it costs
     /// neither an allocation nor a reference count.
     public typealias Handler = @Sendable (inout Call) throws(CommandError) -> Void
 
@@ -125,7 +127,7 @@ public struct Command: Sendable {
         subcommands = []
     }
 
-    /// A container: its second word chooses a subcommand. HELP comes by itself.
+    /// A container: its second word chooses a subcommand, or the HELP that comes by itself.
     ///
     /// - Parameter handler: what it does without a second word; an error by default.
     public init(

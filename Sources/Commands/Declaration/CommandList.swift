@@ -1,5 +1,7 @@
 extension Command {
-    /// Every command the server has. A new one needs its declaration and its name here.
+    /// Every command the server has.
+    ///
+    /// A new one needs its declaration and its name here.
     public static let all: [Command] = [
         // The control store's own.
         Command(

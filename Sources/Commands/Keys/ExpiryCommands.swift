@@ -109,7 +109,7 @@ extension Call {
         return conditions
     }
 
-    /// The batch that may time out; `nil` when there is no such key. Records go with their batch.
+    /// The batch that may time out; `nil` when there is no such key.
     fileprivate func expiringBatch(_ key: Key) throws(CommandError) -> BatchID? {
         if case .batch(let id) = key {
             if id == .root { throw .store(.rootBatch) }
