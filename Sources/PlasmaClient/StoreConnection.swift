@@ -1,0 +1,101 @@
+public import EventLoop
+public import Identifiers
+public import PlasmaProtocol
+
+/// An object store on the event loop: its notifications, and requests one at a time; reconnecting
+/// by itself.
+///
+/// Works with every store that speaks Arrow's protocol, and is careful with Arrow's own, which a
+/// malformed or half message, an unread reply or an undrained subscriber can stop or end: it asks
+/// only Connect, Subscribe, List and Delete (nothing that pins an object), writes a request when
+/// the one before is answered, and reads at once whatever comes.
+public final class StoreConnection {
+    /// Called when the store has answered and was given the subscription.
+    public var onUp: () -> Void = {}
+    /// Called with the reason when the store was lost or an attempt failed.
+    public var onDown: (_ reason: StoreConnectionError) -> Void = { _ in }
+    /// Called with rows of notifications, in order; at first one per sealed object.
+    public var onChanges: ([ObjectInfo]) -> Void = { _ in }
+
+    private let loop: Loop
+    private let path: String
+    private var isStarted = false
+    private var backOff = BackOff()
+    private var retryTimer: Timer?
+    private var requests: RequestChannel?
+    private var notifications: NotificationChannel?
+
+    /// A connection to the store at `path` that does nothing until `start()`.
+    public init(_ loop: Loop, path: String) {
+        self.loop = loop
+        self.path = path
+        retryTimer = Timer(loop) { [weak self] in self?.connect() }
+    }
+
+    /// Whether requests may be sent.
+    public var isUp: Bool { notifications != nil }
+
+    /// Connects, and again after every loss (50 ms to 2 s later), until `stop()`.
+    public func start() {
+        guard !isStarted else { return }
+        isStarted = true
+        connect()
+    }
+
+    /// Closes all connections; requests under way are never answered.
+    public func stop() {
+        isStarted = false
+        retryTimer?.cancel()
+        close()
+    }
+
+    /// Asks for all objects; never answered when the store is lost before.
+    public func list(_ completion: @escaping ([ObjectInfo]) -> Void) {
+        requests?.ask(.list(completion))
+    }
+
+    /// Removes objects.
+    ///
+    /// - Parameter completion: one outcome each, `nil` for removed; never called when the store is
+    ///   lost before.
+    public func delete(_ ids: [RecordID], _ completion: @escaping ([StoreError?]) -> Void) {
+        requests?.ask(.delete(ids, completion))
+    }
+
+    private func connect() {
+        do throws(StoreConnectionError) {
+            let channel = RequestChannel(loop, adopting: try UnixSocket.connect(path)) {
+                [weak self] in self?.ended($0)
+            }
+            requests = channel
+            // That something listens does not make it a store; its answer does.
+            channel.ask(.connect { [weak self] in self?.subscribe() })
+        } catch {
+            ended(error)
+        }
+    }
+
+    private func subscribe() {
+        do throws(StoreConnectionError) {
+            notifications = try NotificationChannel(
+                loop, path: path, onChanges: { [weak self] in self?.onChanges($0) },
+                onEnd: { [weak self] in self?.ended($0) })
+            backOff.reset()
+            onUp()
+        } catch {
+            ended(error)
+        }
+    }
+
+    private func ended(_ reason: StoreConnectionError) {
+        guard isStarted else { return }
+        close()
+        retryTimer?.schedule(after: backOff.next())
+        onDown(reason)
+    }
+
+    private func close() {
+        requests = nil
+        notifications = nil
+    }
+}
