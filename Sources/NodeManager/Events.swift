@@ -14,6 +14,8 @@ extension NodeManager {
         case storeListed([ListedObject])
         /// The answer to `Output.delete`, one outcome per id.
         case storeDeleted([DeletionOutcome])
+        /// The answer to `Output.drain`.
+        case storeDrained
         /// Commands may be sent to the server.
         case serverConnected
         /// The connection to the server ended; what was sent is not answered any more.
@@ -68,6 +70,8 @@ extension NodeManager {
         case delete([RecordID])
         /// Ask the store for its list of sealed objects.
         case list
+        /// Take in all notifications of what happened in the store up to now.
+        case drain
         /// Write a line to the log.
         case say(Level, String)
     }

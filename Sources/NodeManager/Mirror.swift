@@ -20,6 +20,9 @@ struct Mirror {
         var mustBeChecked = false
         /// Its deletion is queued, sent, or waits for a client's release.
         var isDying = false
+        /// It is deleted by its own id, not with its batch: an ADD that was on its way then may have
+        /// made a new record, so it is taken back when it is gone.
+        var isSingled = false
     }
 
     private var batches: [BatchID: [RecordID: Object]] = [:]

@@ -21,16 +21,13 @@ extension NodeManager {
     /// Decides from what the server said whether, and about which objects, it must be asked.
     mutating func compareIfTrimmed(_ greeting: Greeting) {
         guard greeting.lastTrimmed > log.read else { return }
-        var reportedUpTo: Int64 = 0
+        // A heartbeat said up to when everything was reported. Being alive is not enough: the node
+        // may have been without its store. Without such a heartbeat nothing counts as reported.
+        var reportedUpTo = server.reportedAt
         if let lastSeen = greeting.lastSeen, let serverNow = greeting.milliseconds {
-            let absence = max(0, serverNow - lastSeen)
-            reportedUpTo = now - absence - configuration.absenceMargin.milliseconds
+            reportedUpTo = min(reportedUpTo, now - max(0, serverNow - lastSeen))
         }
-        // A heartbeat says up to when everything was reported: stricter than being alive.
-        if let reportedAt = greeting.reportedAt {
-            reportedUpTo = min(
-                reportedUpTo, reportedAt - configuration.absenceMargin.milliseconds)
-        }
+        reportedUpTo -= configuration.absenceMargin.milliseconds
         // Of a comparison that was cut short the older bound holds: since then we were seen.
         if let comparison { reportedUpTo = min(reportedUpTo, comparison.reportedUpTo) }
         comparison = Comparison(reportedUpTo: reportedUpTo, lastTrimmed: greeting.lastTrimmed)

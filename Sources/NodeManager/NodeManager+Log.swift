@@ -3,6 +3,12 @@ internal import RESP
 
 /// Where this node stands in the deletion log.
 struct LogPosition {
+    /// Some entries, and whether there may be more.
+    struct Page {
+        var entries: [LogEntry]
+        var isFull: Bool
+    }
+
     /// The last entry acted on.
     var read = LogID.zero
     /// The last entry that the store has answered for, and all before it.
@@ -10,6 +16,8 @@ struct LogPosition {
     /// The last entry that the server knows to be done.
     var acknowledged = LogID.zero
     var isReading = false
+    /// A page that is acted on when the notifications have been taken in.
+    var page: Page?
     /// Whether something was said to be new while a page was on its way.
     var isReadAgainWanted = false
     var isAcknowledging = false
@@ -63,22 +71,58 @@ extension NodeManager {
         log.isReading = true
         log.isReadAgainWanted = false
         log.readAt = now
+        send(.logInfo, ["XINFO", "STREAM", "gc:log"])
         send(
             .readLog,
             ["XRANGE", "gc:log", "(\(log.read)", "+", "COUNT", "\(configuration.logPageCount)"])
     }
 
+    /// Entries that were not read are gone: registering anew finds out what to do about them.
+    mutating func checkTrimmed() {
+        guard server.greeting.lastTrimmed > log.read else { return }
+        say(.warning, "the log was trimmed beyond \(log.read)")
+        greet()
+    }
+
     mutating func logRead(_ reply: ControlReply) {
-        log.isReading = false
-        // The store may have gone while the page was on its way: it is read again then.
-        guard store.phase == .synced, server.phase == .catchingUp || server.phase == .steady else {
-            return
-        }
-        guard let entries = reply.elements else {
+        guard let replies = reply.elements else {
+            log.isReading = false
             return say(.warning, "cannot read the log: \(reply.errorLine ?? "\(reply)")")
         }
-        for entry in entries { act(on: entry) }
-        if entries.count >= configuration.logPageCount || log.isReadAgainWanted {
+        let page = LogPosition.Page(
+            entries: replies.compactMap { LogEntry($0) },
+            isFull: replies.count >= configuration.logPageCount)
+        if page.entries.count < replies.count {
+            say(.warning, "the log has entries of no known shape")
+        }
+        // An object that was put just before it was deleted by its id may not be mirrored yet, and
+        // nothing later would tell that it has to go. (One of a batch that ended is reported, and
+        // answered BATCHENDED.)
+        if page.entries.contains(where: namesUnknownObject) {
+            log.page = page
+            outputs.append(.drain)
+        } else {
+            act(on: page)
+        }
+    }
+
+    mutating func actOnWaitingPage() {
+        guard let page = log.page else { return }
+        log.page = nil
+        act(on: page)
+    }
+
+    private func namesUnknownObject(_ entry: LogEntry) -> Bool {
+        switch entry.deletion {
+        case .batch(_, _, _, let ids), .objects(let ids): ids.contains { mirror[$0] == nil }
+        case .unknown: false
+        }
+    }
+
+    private mutating func act(on page: LogPosition.Page) {
+        log.isReading = false
+        for entry in page.entries where entry.id > log.read { act(on: entry) }
+        if page.isFull || log.isReadAgainWanted {
             readLog()
         } else if server.phase == .catchingUp {
             server.phase = .steady
@@ -86,25 +130,21 @@ extension NodeManager {
         }
     }
 
-    private mutating func act(on reply: ControlReply) {
-        guard let entry = LogEntry(reply) else {
-            return say(.warning, "the log has an entry of no known shape: \(reply)")
-        }
-        // A page may have been asked for twice; each entry is acted on once, in order.
-        guard entry.id > log.read else { return }
+    private mutating func act(on entry: LogEntry) {
         log.read = entry.id
         let loggedAt = Int64(clamping: entry.id.milliseconds) - server.clockOffset
         switch entry.deletion {
         case .batch(let batch, let reason, let kept, let adopted):
-            var victims = mirror.objects(of: batch).keys.filter { !kept.contains($0) }
-            victims += adopted
-            let count = delete(victims, loggedAt: loggedAt)
+            let members = mirror.objects(of: batch).keys.filter { !kept.contains($0) }
+            let count =
+                delete(members, loggedAt: loggedAt, areSingled: false)
+                + delete(adopted, loggedAt: loggedAt, areSingled: true)
             say(
                 .notice,
                 "batch \(batch) ended (\(reason)): deleting \(count) objects, log \(entry.id), "
                     + "\(now - loggedAt) ms ago")
         case .objects(let ids):
-            let count = delete(ids, loggedAt: loggedAt)
+            let count = delete(ids, loggedAt: loggedAt, areSingled: true)
             say(.notice, "objects freed: deleting \(count) of \(ids.count), log \(entry.id)")
         case .unknown:
             say(.warning, "log entry \(entry.id) is of no known kind, skipped")
@@ -116,14 +156,16 @@ extension NodeManager {
     ///
     /// An id is put again only after its object went by itself (evicted, or the store died). The
     /// list's times are whole seconds, cut off: one of the same second counts as older.
-    private mutating func delete(_ ids: [RecordID], loggedAt: Int64) -> Int {
+    private mutating func delete(
+        _ ids: [RecordID], loggedAt: Int64, areSingled: Bool
+    ) -> Int {
         let delayMax = configuration.notificationDelayMax.milliseconds
         var count = 0
         for id in ids {
             guard let object = mirror[id], !object.isDying else { continue }
             let newest = object.isCreationListed ? loggedAt : loggedAt + delayMax
             guard object.createdAt <= newest else { continue }
-            delete(id)
+            delete(id, isSingled: areSingled)
             count += 1
         }
         return count

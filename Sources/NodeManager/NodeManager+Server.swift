@@ -52,7 +52,9 @@ extension NodeManager {
         server.phase = .greeting
         server.greeting = Greeting()
         server.isHeartbeatUnderWay = false
+        server.heartbeatAt = 0
         log.isReading = false
+        log.page = nil
         log.isAcknowledging = false
         // Answers to what was sent before say nothing that registering anew does not ask again.
         requests.removeAll()
@@ -71,6 +73,7 @@ extension NodeManager {
         guard server.phase != .lost else { return }
         say(.warning, "server lost")
         server.phase = .lost
+        log.page = nil
         requests.removeAll()
         reports = Reports()
     }
@@ -87,7 +90,7 @@ extension NodeManager {
         case .logInfo:
             let text = reply[field: "max-deleted-entry-id"]?.text
             server.greeting.lastTrimmed = text.flatMap { LogID($0) } ?? .zero
-            greeted()
+            if server.phase == .greeting { greeted() } else { checkTrimmed() }
         case .heartbeat: heartbeatAnswered(reply)
         case .readLog: logRead(reply)
         case .acknowledge(let position): acknowledged(position, reply)
@@ -117,6 +120,8 @@ extension NodeManager {
             if server.runID != nil { forgetServer() }
             log.restart(at: acknowledged)
         }
+        // What an earlier process reported stays reported.
+        if hasMemory { server.reportedAt = max(server.reportedAt, greeting.reportedAt ?? 0) }
         let mayCompare = hasMemory && (server.runID == nil || runID == server.runID)
         server.runID = runID
         if mayCompare {

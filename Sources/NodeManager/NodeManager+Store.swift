@@ -19,6 +19,8 @@ struct StoreSide {
     var goneBeforeList: Set<RecordID> = []
     /// When the replay last went on.
     var progressAt: Int64 = 0
+    /// Whether all notifications up to now were asked for because the replay went no further.
+    var isDrainWanted = false
 }
 
 extension NodeManager {
@@ -37,6 +39,7 @@ extension NodeManager {
         mirror.removeAll()
         deletions = DeletionQueue()
         reports = Reports()
+        log.page = nil
         // What was not confirmed is read again, on whatever store comes back.
         log.read = log.done
         // Registering anew makes the server forget the locations reported before.
@@ -92,9 +95,12 @@ extension NodeManager {
     }
 
     /// Puts an object that is in the mirror on its way out of the store.
-    mutating func delete(_ id: RecordID) {
+    mutating func delete(_ id: RecordID, isSingled: Bool = false) {
         guard let object = mirror[id], !object.isDying else { return }
-        mirror.update(id) { $0.isDying = true }
+        mirror.update(id) {
+            $0.isDying = true
+            $0.isSingled = isSingled
+        }
         deletions.append(id)
     }
 
@@ -103,9 +109,23 @@ extension NodeManager {
         guard store.phase == .syncing, store.isListed,
             now - store.progressAt >= configuration.replayPatience.milliseconds
         else { return }
-        say(.warning, "\(store.awaited.count) objects of the store's list are not in its replay")
-        store.awaited = [:]
-        checkSynced()
+        store.progressAt = now
+        guard !store.isDrainWanted else { return }
+        store.isDrainWanted = true
+        outputs.append(.drain)
+    }
+
+    /// All notifications are in: what is still awaited is not going to come.
+    mutating func storeDrained() {
+        if store.isDrainWanted, store.phase == .syncing {
+            say(
+                .warning, "\(store.awaited.count) objects of the store's list are not in its replay"
+            )
+            store.awaited = [:]
+            checkSynced()
+        }
+        store.isDrainWanted = false
+        actOnWaitingPage()
     }
 
     private mutating func sealed(_ id: RecordID, _ byteCount: Int64) {
@@ -124,8 +144,8 @@ extension NodeManager {
         if store.phase == .syncing, !store.isListed { store.goneBeforeList.insert(id) }
         doomed[id] = nil
         guard let object = mirror.remove(id) else { return }
-        // A dying object's record went at the server before; there is nothing to take back.
-        if object.isReported, !object.isDying { reports.append(.remove(id)) }
+        // The record of an object whose batch ended went before; there is nothing to take back.
+        if object.isReported, !object.isDying || object.isSingled { reports.append(.remove(id)) }
     }
 
     private mutating func checkSynced() {
@@ -133,7 +153,8 @@ extension NodeManager {
         store.phase = .synced
         say(.notice, "store mirrored: \(mirror.count) objects, \(mirror.byteCount) bytes")
         deleteDoomed()
-        startWhenBothAreThere()
+        // Anew: the log may have been trimmed while the store was away.
+        if server.phase == .waitingForStore { greet() }
     }
 
     private mutating func rememberDoomed() {
@@ -149,7 +170,7 @@ extension NodeManager {
         doomed = [:]
         for (id, promisedAt) in promised {
             guard let object = mirror[id], object.createdAt + 1000 <= promisedAt else { continue }
-            delete(id)
+            delete(id, isSingled: true)
         }
     }
 }

@@ -47,6 +47,7 @@ public struct NodeManager {
         case .storeChanged(let rows): storeChanged(rows)
         case .storeListed(let objects): storeListed(objects)
         case .storeDeleted(let outcomes): storeDeleted(outcomes)
+        case .storeDrained: storeDrained()
         case .serverConnected: greet()
         case .serverLost: serverLost()
         case .reply(let number, let reply): replied(number, reply)

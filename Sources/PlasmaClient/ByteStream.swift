@@ -1,3 +1,4 @@
+internal import CSystem
 internal import EventLoop
 internal import Glibc
 internal import PlasmaProtocol
@@ -62,9 +63,12 @@ final class ByteStream {
         writable?.setActive(!output.isEmpty)
     }
 
-    private func read() {
+    /// Reads until nothing is left.
+    func drain() { read(upTo: .max) }
+
+    private func read(upTo byteCountMax: Int = readByteCountPerTurn) {
         var total = 0
-        while total < Self.readByteCountPerTurn {
+        while total < byteCountMax {
             let room = input.reserve(Self.readByteCount)
             let count = recv(descriptor, room, Self.readByteCount, 0)
             if count < 0, errno == EINTR { continue }

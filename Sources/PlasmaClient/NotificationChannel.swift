@@ -45,6 +45,9 @@ final class NotificationChannel {
             }, onEnd: onEnd)
     }
 
+    /// Reads all that is there to be read now.
+    func drain() { notifications?.drain() }
+
     private func parse(_ bytes: UnsafeRawBufferPointer) throws(StoreConnectionError) -> Int {
         var used = 0
         var rows: [ObjectInfo] = []

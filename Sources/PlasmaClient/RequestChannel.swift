@@ -8,10 +8,14 @@ final class RequestChannel {
         case connect(() -> Void)
         case list(([ObjectInfo]) -> Void)
         case delete([RecordID], ([StoreError?]) -> Void)
+        /// Asks for an object that cannot be, to hear that the store is done with what it did before.
+        case mark(() -> Void)
     }
 
     /// A reply may be this large; Arrow's List of a million objects is 76 MB.
     private static let bodyByteCountMax = 1 << 30
+    private static let nobody = IDMessage(
+        id: RecordID(batch: .root, unique: 0, index: 0))
     private static let replyTimeout = Duration.seconds(30)
 
     private var stream: ByteStream?
@@ -47,6 +51,7 @@ final class RequestChannel {
             case .connect: EmptyMessage.write(.connectRequest, to: &buffer)
             case .list: EmptyMessage.write(.listRequest, to: &buffer)
             case .delete(let ids, _): DeleteRequest.write(ids, to: &buffer)
+            case .mark: Self.nobody.write(.containsRequest, to: &buffer)
             }
         }
     }
@@ -92,7 +97,7 @@ final class RequestChannel {
         replyTimer?.cancel()
         do throws(WireError) {
             switch request {
-            case .connect(let completion): completion()
+            case .connect(let completion), .mark(let completion): completion()
             case .list(let completion): completion(try ObjectInfoList(body).rowsOfRecords())
             case .delete(let ids, let completion):
                 completion(try outcomes(DeleteReply(body), for: ids))
@@ -122,6 +127,7 @@ extension RequestChannel.Request {
         case .connect: .connectReply
         case .list: .listReply
         case .delete: .deleteReply
+        case .mark: .containsReply
         }
     }
 }

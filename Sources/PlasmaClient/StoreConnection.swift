@@ -62,6 +62,20 @@ public final class StoreConnection {
         requests?.ask(.delete(ids, completion))
     }
 
+    /// Takes in the notifications of all that happened in the store up to now.
+    ///
+    /// A store tells its subscribers before it answers the next request. (One whose subscriber's
+    /// buffer is full tells the rest later.)
+    ///
+    /// - Parameter completion: called after `onChanges`; never when the store is lost before.
+    public func drain(_ completion: @escaping () -> Void) {
+        requests?.ask(
+            .mark { [weak self] in
+                self?.notifications?.drain()
+                if self?.notifications != nil { completion() }
+            })
+    }
+
     private func connect() {
         do throws(StoreConnectionError) {
             let channel = RequestChannel(loop, adopting: try UnixSocket.connect(path)) {

@@ -1,4 +1,3 @@
-internal import Glibc
 public import PlasmaProtocol
 
 /// Why there is no connection to the store.
@@ -23,7 +22,7 @@ extension StoreConnectionError: CustomStringConvertible {
         switch self {
         case .pathByteCount(let found, let limit):
             "the socket's path is \(found) bytes long, the limit is \(limit)"
-        case .system(let call, let code): "\(call): \(String(cString: strerror(code)).lowercased())"
+        case .system(let call, let code): "\(call): \(systemReason(code))"
         case .wire(let error): "\(error)"
         case .unexpectedReply(let expected, let found):
             "expected \(expected.map { "\($0)" } ?? "no message"), found \(found)"

@@ -1,0 +1,146 @@
+internal import ControlClient
+internal import EventLoop
+internal import Identifiers
+internal import NodeManager
+internal import PlasmaClient
+internal import PlasmaProtocol
+internal import RESP
+internal import Settings
+
+/// The node manager's rules on real connections: carries what happens in, and what is to be done out.
+final class Node {
+    private static let tickPeriod = Duration.milliseconds(200)
+
+    private let log: EventLog
+    private let control: ControlConnection
+    private let subscription: ControlSubscription
+    private let store: StoreConnection
+    private var manager: NodeManager
+    private var ticker: Timer?
+    /// The last reason for being without each side, so that a repeated one is not logged again.
+    private var serverReason: String?
+    private var storeReason: String?
+
+    init(_ loop: Loop, _ plan: NodePlan, _ log: EventLog) {
+        self.log = log
+        control = ControlConnection(loop, to: plan.server, credentials: plan.credentials)
+        subscription = ControlSubscription(
+            loop, to: plan.server, credentials: plan.credentials, patterns: ["GC:*"])
+        store = StoreConnection(loop, path: plan.storePath)
+        manager = NodeManager(plan.configuration)
+        ticker = Timer(loop) { [weak self] in self?.tick() }
+        connectServer("\(plan.server)")
+        connectStore(plan.storePath)
+    }
+
+    func start() {
+        store.start()
+        subscription.start()
+        control.start()
+        ticker?.schedule(after: Self.tickPeriod)
+    }
+
+    func stop() {
+        ticker?.cancel()
+        control.stop()
+        subscription.stop()
+        store.stop()
+    }
+
+    private func connectServer(_ name: String) {
+        control.onUp = { [weak self] in
+            self?.serverReason = nil
+            self?.log.write(.notice, "connected to the server at \(name)")
+            self?.take(.serverConnected)
+        }
+        control.onDown = { [weak self] reason in
+            guard let self else { return }
+            if serverReason != reason { log.write(.warning, "no server at \(name): \(reason)") }
+            serverReason = reason
+            take(.serverLost)
+        }
+        subscription.onUp = { [weak self] in
+            self?.log.write(.verbose, "subscribed to GC:*")
+            self?.take(.subscribed)
+        }
+        subscription.onDown = { [weak self] reason in
+            self?.log.write(.verbose, "subscription lost: \(reason)")
+        }
+        subscription.onMessage = { [weak self] _, _ in self?.take(.message) }
+    }
+
+    private func connectStore(_ path: String) {
+        store.onUp = { [weak self] in
+            self?.storeReason = nil
+            self?.log.write(.notice, "connected to the store at \(path)")
+            self?.take(.storeConnected)
+        }
+        store.onDown = { [weak self] reason in
+            guard let self else { return }
+            let text = "\(reason)"
+            if storeReason != text { log.write(.warning, "no store at \(path): \(text)") }
+            storeReason = text
+            take(.storeLost)
+        }
+        store.onChanges = { [weak self] rows in
+            self?.take(
+                .storeChanged(
+                    rows.map { row in
+                        row.isDeletion
+                            ? .gone(row.id) : .sealed(row.id, byteCount: row.byteCount)
+                    }))
+        }
+    }
+
+    private func tick() {
+        take(.tick)
+        ticker?.schedule(after: Self.tickPeriod)
+    }
+
+    private func take(_ input: NodeManager.Input) {
+        for output in manager.handle(input, at: Loop.unixMilliseconds) { perform(output) }
+    }
+
+    private func perform(_ output: NodeManager.Output) {
+        switch output {
+        case .send(let number, let words):
+            control.send(words) { [weak self] reply in
+                // Without a reply the connection has ended, which is heard of separately.
+                if let reply { self?.take(.reply(number, reply)) }
+            }
+        case .delete(let ids):
+            store.delete(ids) { [weak self] errors in
+                self?.take(.storeDeleted(errors.map(Self.outcome)))
+            }
+        case .list:
+            store.list { [weak self] rows in
+                // Unsealed objects are told of when they are sealed.
+                let sealed = rows.filter { $0.digest != nil }
+                self?.take(
+                    .storeListed(
+                        sealed.map {
+                            NodeManager.ListedObject(
+                                id: $0.id, createdSeconds: $0.createdSeconds)
+                        }))
+            }
+        case .drain: store.drain { [weak self] in self?.take(.storeDrained) }
+        case .say(let level, let text): log.write(Self.logLevel(level), text)
+        }
+    }
+
+    private static func outcome(_ error: StoreError?) -> NodeManager.DeletionOutcome {
+        switch error {
+        case nil: .removed
+        case .objectNotFound: .absent
+        case .objectInUse, .objectNotSealed, .objectExists, .outOfMemory: .later
+        }
+    }
+
+    private static func logLevel(_ level: NodeManager.Level) -> LogLevel {
+        switch level {
+        case .verbose: .verbose
+        case .notice: .notice
+        case .warning: .warning
+        }
+    }
+}
