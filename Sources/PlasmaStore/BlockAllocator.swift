@@ -14,8 +14,10 @@ struct BlockAllocator: ~Copyable {
         var isFree = false
         /// Whether pages of this free block may still hold memory.
         var isIdle = false
-        /// When it joined the list of idle blocks.
+        /// When it last grew, or first became idle; the list of idle blocks is in this order.
         var idleSince: UInt32 = 0
+        /// When the oldest part of it became idle.
+        var firstIdle: UInt32 = 0
         var before: UInt32 = 0
         var after: UInt32 = 0
         /// Neighbours in the free list of its class.
@@ -36,6 +38,9 @@ struct BlockAllocator: ~Copyable {
     private static let subShift = 5
     private static let subCount = 1 << subShift
     private static let classCount = 48
+    /// An idle block that grows counts as young again up to this age, in the caller's unit: memory
+    /// that is used over and over is not given back each time, and no memory stays for ever.
+    private static let youngAgeMax: UInt32 = 2000
     /// Blocks looked at in a class that may or may not fit, before giving up.
     private static let probeCountMax = 64
 
@@ -43,8 +48,8 @@ struct BlockAllocator: ~Copyable {
     private var classMap: UInt64 = 0
     private var subMaps = InlineArray<48, UInt32>(repeating: 0)
     private let heads: UnsafeMutablePointer<UInt32>
-    private var firstIdle: UInt32 = 0
-    private var lastIdle: UInt32 = 0
+    private var idleHead: UInt32 = 0
+    private var idleTail: UInt32 = 0
     /// Granules that are not taken.
     private(set) var freeGranuleCount = 0
 
@@ -99,21 +104,24 @@ struct BlockAllocator: ~Copyable {
         let after = blocks[kept].after
         if after != 0, blocks[after].isFree {
             removeFree(after)
-            // The place in the idle list moves with the block that joined it earlier.
-            if blocks[after].isIdle {
-                if blocks[kept].isIdle { removeIdle(after) } else { replaceIdle(after, by: kept) }
-            }
+            joinIdle(kept, after)
             merge(kept, with: after)
         }
         insertFree(kept)
-        if !blocks[kept].isIdle, blocks[kept].count >= Self.idleGranuleCountMin {
+        if blocks[kept].isIdle {
+            guard now &- blocks[kept].firstIdle < Self.youngAgeMax else { return }
+            let first = blocks[kept].firstIdle
+            removeIdle(kept)
+            appendIdle(kept, now: now)
+            blocks[kept].firstIdle = first
+        } else if blocks[kept].count >= Self.idleGranuleCountMin {
             appendIdle(kept, now: now)
         }
     }
 
     /// The free block that waits longest for its pages to be given back to the system.
     var oldestIdle: (slot: UInt32, since: UInt32)? {
-        firstIdle == 0 ? nil : (firstIdle, blocks[firstIdle].idleSince)
+        idleHead == 0 ? nil : (idleHead, blocks[idleHead].idleSince)
     }
 
     /// Forgets that the pages of a free block may hold memory.
@@ -227,17 +235,30 @@ extension BlockAllocator {
     private mutating func appendIdle(_ slot: UInt32, now: UInt32) {
         blocks[slot].isIdle = true
         blocks[slot].idleSince = now
+        blocks[slot].firstIdle = now
         blocks[slot].nextIdle = 0
-        blocks[slot].previousIdle = lastIdle
-        if lastIdle != 0 { blocks[lastIdle].nextIdle = slot } else { firstIdle = slot }
-        lastIdle = slot
+        blocks[slot].previousIdle = idleTail
+        if idleTail != 0 { blocks[idleTail].nextIdle = slot } else { idleHead = slot }
+        idleTail = slot
+    }
+
+    /// Before `second` is merged into `first`: its place in the list and its age go along.
+    private mutating func joinIdle(_ first: UInt32, _ second: UInt32) {
+        guard blocks[second].isIdle else { return }
+        guard blocks[first].isIdle else {
+            replaceIdle(second, by: first)
+            return
+        }
+        let age = blocks[second].firstIdle
+        if Int32(bitPattern: age &- blocks[first].firstIdle) < 0 { blocks[first].firstIdle = age }
+        removeIdle(second)
     }
 
     private mutating func removeIdle(_ slot: UInt32) {
         guard blocks[slot].isIdle else { return }
         let (previous, next) = (blocks[slot].previousIdle, blocks[slot].nextIdle)
-        if previous != 0 { blocks[previous].nextIdle = next } else { firstIdle = next }
-        if next != 0 { blocks[next].previousIdle = previous } else { lastIdle = previous }
+        if previous != 0 { blocks[previous].nextIdle = next } else { idleHead = next }
+        if next != 0 { blocks[next].previousIdle = previous } else { idleTail = previous }
         blocks[slot].isIdle = false
     }
 
@@ -246,10 +267,11 @@ extension BlockAllocator {
         blocks[new].previousIdle = previous
         blocks[new].nextIdle = next
         blocks[new].idleSince = blocks[old].idleSince
+        blocks[new].firstIdle = blocks[old].firstIdle
         blocks[new].isIdle = true
         blocks[old].isIdle = false
-        if previous != 0 { blocks[previous].nextIdle = new } else { firstIdle = new }
-        if next != 0 { blocks[next].previousIdle = new } else { lastIdle = new }
+        if previous != 0 { blocks[previous].nextIdle = new } else { idleHead = new }
+        if next != 0 { blocks[next].previousIdle = new } else { idleTail = new }
     }
 }
 

@@ -17,6 +17,8 @@ public final class Session {
     var isWaiting = false
     /// When a waiting request gives up, in monotonic milliseconds.
     public internal(set) var deadline: Int64?
+    /// A message that is skipped, because its objects cannot fit.
+    var refusal: Refusal?
     /// Whether a byte that carries a socket has to come next.
     var isAwaitingDescriptor = false
     /// A descriptor that was received and not used; -1 for none.
@@ -70,6 +72,14 @@ public final class Session {
     var bufferByteCount: Int {
         input.capacity + output.bytes.capacity + (subscription?.queue.capacity ?? 0)
     }
+}
+
+/// A message of which the rest is skipped before it is refused.
+struct Refusal {
+    /// The request that gets the refusal.
+    let reply: MessageType
+    /// Bytes of it that are not here yet.
+    var unread: Int
 }
 
 /// A client's notifications: what it was not sent yet, and how far its first full report is.

@@ -18,7 +18,9 @@ final class Connection {
 
     /// From here on bytes go straight into the session's buffer instead of over the scratch.
     private static let directByteCountMin = 64 << 10
-    private static let directByteCountMax = 1 << 20
+    private static let directByteCountMax = 256 << 10
+    /// Bytes sent in one go before others get their turn, also to a client that reads fast.
+    private static let sentByteCountMax = 256 << 10
 
     init(_ socket: Int32, _ session: Session, _ program: Program) {
         self.socket = Descriptor(adopting: socket)
@@ -101,7 +103,10 @@ extension Connection {
 
     private func sendReplies() {
         var isSent = false
-        while !session.output.isEmpty {
+        let unsent = session.output.bytes.count
+        while !session.output.isEmpty,
+            unsent - session.output.bytes.count < Self.sentByteCountMax
+        {
             guard let sent = sendOnce() else {
                 program.drop(self, because: nil)
                 return
@@ -168,7 +173,10 @@ extension Connection {
         guard let subscription = session.subscription else { return }
         var reason: String?
         var isSent = false
-        while !subscription.queue.isEmpty, !subscription.isBroken {
+        let unsent = subscription.queue.count
+        while !subscription.queue.isEmpty, !subscription.isBroken,
+            unsent - subscription.queue.count < Self.sentByteCountMax
+        {
             let bytes = subscription.queue.bytes
             let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
             let sent = send(subscription.descriptor, bytes.baseAddress, bytes.count, flags)

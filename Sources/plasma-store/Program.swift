@@ -33,8 +33,12 @@ final class Program {
         }
         listener = try Listener(path: options.socketPath)
         raiseDescriptorLimit()
-        let where_ = options.directory.map { "files in \($0)" } ?? "memory"
-        log("\(options.capacity) bytes in \(where_), listening on \(options.socketPath)")
+        let place = options.directory.map { "files in \($0)" } ?? "memory"
+        log("\(options.capacity) bytes in \(place), listening on \(options.socketPath)")
+        let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        if options.directory == nil, options.capacity > physical {
+            log("warning: -m \(options.capacity) is more than this machine's \(physical) bytes")
+        }
     }
 
     deinit { scratch.deallocate() }
@@ -103,9 +107,11 @@ final class Program {
     }
 
     private func afterTurn() -> Bool {
-        let end = Loop.monotonicNanoseconds + Self.sliceNanoseconds
-        updateTime()
-        var isWorkLeft = service.work { Loop.monotonicNanoseconds < end }
+        if service.hasWork {
+            updateTime()
+            let end = Loop.monotonicNanoseconds + Self.sliceNanoseconds
+            _ = service.work { Loop.monotonicNanoseconds < end }
+        }
         for session in service.takeChanged() {
             guard let connection = session.context as? Connection else { continue }
             connection.flush()
@@ -114,11 +120,11 @@ final class Program {
         if service.hasIdleMemory, !isGivingBack, !memoryTimer.isScheduled {
             memoryTimer.schedule(after: .milliseconds(100))
         }
-        isWorkLeft = isWorkLeft || service.hasWork || service.hasChanges || isGivingBack
-        return isWorkLeft
+        return service.hasWork || service.hasChanges || isGivingBack
     }
 
     private func giveBackMemory() -> Bool {
+        updateTime()
         let end = Loop.monotonicNanoseconds + Self.sliceNanoseconds
         return service.giveBackMemory { Loop.monotonicNanoseconds < end }
     }

@@ -179,7 +179,7 @@ HOSTILE = {
     "a reply": (True, lambda raw: raw.send(frame(2, table(ID)))),
     "length -1": (True, lambda raw: raw.send(frame(15, b"", length=-1))),
     "length 2^62": (True, lambda raw: raw.send(frame(15, b"", length=1 << 62))),
-    "length 512 MB": (True, lambda raw: raw.send(frame(3, b"x" * 100, length=512 << 20))),
+    "length 512 MB": (False, lambda raw: raw.send(frame(3, b"x" * 100, length=512 << 20))),
     "length 512 MB of ids": (True, lambda raw: raw.send(frame(13, b"", length=512 << 20))),
     "empty body": (True, lambda raw: raw.send(frame(15, b""))),
     "body of zeros": (True, lambda raw: raw.send(frame(15, b"\0" * 64))),
@@ -294,6 +294,15 @@ def test_clients_that_never_read_are_bounded(ours):
     for raw in raws:
         raw.close()
     assert answers(ours)
+
+
+def test_an_object_too_large_for_one_message_is_refused_and_skipped(ours):
+    raw = Raw(ours)
+    before = ours.memory()
+    kind, body = raw.ask(3, table(ID, ("B", 1), b"x" * (200 << 20), b"", b"12345678"))
+    assert (kind, body[-4:]) == (4, struct.pack("<i", 3))
+    assert ours.memory() - before < 20 << 20
+    assert raw.ask(15, table(ID))[0] == 16
 
 
 def test_claimed_lengths_take_no_memory(start):

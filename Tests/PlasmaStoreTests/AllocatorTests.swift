@@ -91,9 +91,20 @@ struct SplitMix: RandomNumberGenerator {
         allocator.giveBack(blocks[11], now: 2)
         allocator.giveBack(blocks[12], now: 3)
         #expect(allocator.oldestIdle?.since == 3)
-        // What joins an idle run does not make it younger.
+        // What joins an idle run makes it young again, but not for ever.
         allocator.giveBack(blocks[13], now: 9)
-        #expect(allocator.oldestIdle?.since == 3)
+        #expect(allocator.oldestIdle?.since == 9)
+        allocator.giveBack(blocks[9], now: 2002)
+        #expect(allocator.oldestIdle?.since == 2002)
+        allocator.giveBack(blocks[14], now: 2003)
+        #expect(allocator.oldestIdle?.since == 2002)
+        // Another run stands behind it.
+        for index in 50..<53 { allocator.giveBack(blocks[index], now: 2100) }
+        #expect(allocator.oldestIdle?.since == 2002)
+        // What is left of a run is forgotten when it is too short.
+        let part = allocator.take(550)
+        #expect(part != nil)
+        #expect(allocator.oldestIdle?.since == 2100)
         if let (slot, _) = allocator.oldestIdle { allocator.markClean(slot) }
         #expect(allocator.oldestIdle == nil)
     }

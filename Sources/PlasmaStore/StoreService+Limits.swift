@@ -1,0 +1,48 @@
+internal import PlasmaProtocol
+
+extension StoreService {
+    /// Bytes of any message: what FlatBuffers can address.
+    static let frameByteCountMax = Int(Int32.max)
+
+    /// Bytes of a message that carries objects; a longer one could not fit.
+    var dataByteCountMax: Int {
+        min(Self.frameByteCountMax, store.capacity + limits.requestByteCountMax)
+    }
+
+    func carriesData(_ type: MessageType) -> Bool {
+        type == .createAndSealRequest || type == .createAndSealBatchRequest
+    }
+
+    /// Bytes of the first frame in the buffer, as far as its header tells.
+    func largestFrame(_ session: Session) -> Int {
+        guard !session.isAwaitingDescriptor, session.refusal == nil,
+            let header = try? FrameHeader(
+                reading: session.input.bytes, bodyByteCountMax: dataByteCountMax)
+        else { return 0 }
+        return FrameHeader.byteCount + header.bodyByteCount
+    }
+
+    /// Refuses a message that names too many objects.
+    func check(_ ids: IDList) throws(WireError) {
+        guard ids.count <= limits.idCountMax else {
+            throw .entryCount(found: ids.count, limit: limits.idCountMax)
+        }
+    }
+
+    /// Counts the memory of a session's buffers; the largest goes when all together are too large.
+    public func count(_ session: Session) {
+        let byteCount = session.isClosing ? 0 : session.bufferByteCount
+        bufferedByteCount += byteCount - session.countedByteCount
+        session.countedByteCount = byteCount
+        let limit = limits.bufferByteCountMax + store.capacity
+        guard bufferedByteCount > limit else { return }
+        let largest = sessions.lazy.compactMap(\.self)
+            .filter { !$0.isFinished && !$0.isClosing }
+            .max { $0.countedByteCount < $1.countedByteCount }
+        guard let largest else { return }
+        largest.failure =
+            "buffers of all clients take \(bufferedByteCount) bytes, limit is \(limit); this "
+            + "client has the most with \(largest.countedByteCount)"
+        noteChange(largest)
+    }
+}
