@@ -188,12 +188,24 @@ def test_batch_destroy_needs_a_yes(server):
     assert client.exists(f"GC:{batch}", "OBJECT:" + ids[0].hex()) == 0
 
 
-def test_password(start):
-    server = start(programs.Server, "--requirepass", "secret")
-    assert "NOAUTH" not in refused("status", server=server)
-    assert ok("status", "--password", "secret", server=server)
-    assert ok("status", server=server, GCS_PASSWORD="secret")
-    assert refused("status", "--password", "wrong", server=server)
+def test_a_server_that_is_another_and_wants_a_password(tmp_path):
+    """redis-server: it has passwords, and no batches."""
+    redis = programs.Program(
+        ["redis-server", "--port", 0, "--unixsocket", tmp_path / "s", "--save", "",
+         "--requirepass", "secret"], tmp_path).start()
+    try:
+        programs.wait_until((tmp_path / "s").exists, "redis-server listens", process=redis.process)
+        address = ["--address", tmp_path / "s"]
+        assert refused("status", *address) == "Authentication required."
+        assert "invalid username-password" in refused("status", *address, "--password", "wrong")
+        other = f"what answers at {tmp_path}/s is not a gcs-server"
+        assert refused("status", *address, "--password", "secret") == other
+        assert refused("status", *address, GCS_PASSWORD="secret") == other
+        words = ["--username", "default", "--password", "secret"]
+        assert refused("status", *address, *words) == other
+        assert refused("batch", "list", *address, *words).startswith("unknown command 'GCS.BATCH'")
+    finally:
+        redis.kill()
 
 
 @pytest.fixture

@@ -84,8 +84,8 @@ extension BatchSummary {
         guard page.count == 2, let next = page[0].text else {
             throw Failure("GCS.BATCH LIST answered without a cursor")
         }
-        let ids = try page[1].list().compactMap(\.text)
-        let replies = try connection.replies(to: ids.map { ["GCS.BATCH", "INFO", $0] })
+        let ids = try page[1].list().compactMap(\.number)
+        let replies = try connection.replies(to: ids.map { ["GCS.BATCH", "INFO", String($0)] })
         // A batch may end between the two commands.
         let found = replies.filter { if case .error = $0 { false } else { true } }
         return (next, try found.map { try BatchSummary($0) })

@@ -10,9 +10,9 @@ final class ChildProcess {
     private var exitStatus: Int32?
 
     /// Starts a program in a process group of its own, so that Ctrl-C reaches it through us only.
-    init(_ name: String, path: String, arguments: [String], logPath: String) throws(Failure) {
+    init(_ name: String, path: String, arguments: [String], directory: String) throws(Failure) {
         self.name = name
-        self.logPath = logPath
+        logPath = "\(directory)/\(name).log"
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

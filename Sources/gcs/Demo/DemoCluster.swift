@@ -51,7 +51,7 @@ final class DemoCluster {
         processes.append(
             try starter.start(
                 "gcs-server", path: programs.server,
-                arguments: ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory]))
+                arguments: ["--port", String(port), "--bind", "127.0.0.1"]))
         let address = ControlAddress.tcp(host: "127.0.0.1", port: port)
         store = try Self.connect(toStore: storeSocket, processes)
         let control = try Self.connect(to: address, processes)
@@ -83,8 +83,7 @@ final class DemoCluster {
         func start(
             _ name: String, path: String, arguments: [String]
         ) throws(Failure) -> ChildProcess {
-            try ChildProcess(
-                name, path: path, arguments: arguments, logPath: "\(directory)/\(name).log")
+            try ChildProcess(name, path: path, arguments: arguments, directory: directory)
         }
     }
 

@@ -105,7 +105,7 @@ struct DemoCommand: ParsableCommand {
         if json {
             try Output.write(json: report)
         } else {
-            Output.write(report.table.lines + ["", report.sentence])
+            Output.write(report.table.lines + [""] + Output.wrapped(report.sentence))
         }
         for promise in report.brokenPromises { Output.complain("broken promise: \(promise)") }
         if !report.brokenPromises.isEmpty { throw ExitCode(1) }
@@ -124,13 +124,11 @@ struct DemoCommand: ParsableCommand {
     }
 
     private static func introduction(_ plan: DemoPlan) -> [String] {
-        [
-            "A store of \(Units.bytes(plan.storeBytes)); a long job with \(plan.longObjectCount) "
-                + "objects (\(Units.bytes(plan.longBytes))), used once in \(plan.useEvery) short "
-                + "jobs;",
-            "\(plan.jobCount) short jobs of \(plan.jobObjectCount) objects each "
-                + "(\(Units.bytes(plan.jobBytes))), one result of each is wanted.",
-            "",
-        ]
+        Output.wrapped(
+            "A store of \(Units.bytes(plan.storeBytes)). A long job with \(plan.longObjectCount) "
+                + "objects (\(Units.bytes(plan.longBytes))), which it uses once in "
+                + "\(plan.useEvery) short jobs. \(plan.jobCount) short jobs of "
+                + "\(plan.jobObjectCount) objects each (\(Units.bytes(plan.jobBytes))), of which "
+                + "one, the result, is wanted.") + [""]
     }
 }

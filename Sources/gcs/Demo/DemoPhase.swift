@@ -17,7 +17,6 @@ final class DemoPhase {
     private var jobs: [BatchID] = []
     private var putTimes: [UInt64] = []
     private var endTimes: [BatchID: UInt64] = [:]
-    private var deadSamples: [Int64] = []
 
     init(_ plan: DemoPlan, title: String, cluster: DemoCluster) {
         self.plan = plan
@@ -39,12 +38,12 @@ final class DemoPhase {
             try cluster.check()
             try runShortJob(number)
             if number.isMultiple(of: plan.useEvery) { try useLongObjects() }
-            deadSamples.append(try watcher.census().deadByteCount)
             try progress.show(try progressLine(number))
             next += plan.paceMilliseconds * 1_000_000
             try Interruption.sleep(untilNanoseconds: next)
             next = max(next, Clock.now)
         }
+        result.meanDeadBytes = try watcher.census().meanDeadByteCount
         try waitForCleanStore()
         try inspectStore()
         try inspectRecords()
@@ -119,7 +118,6 @@ final class DemoPhase {
         result.longIntactCount = try intactCount(longObjects, plan.longObjectBytes)
         result.jobCount = jobs.count
         result.resultIntactCount = try intactCount(results, plan.jobObjectBytes)
-        result.meanDeadBytes = deadSamples.reduce(0, +) / Int64(max(1, deadSamples.count))
         result.putNanoseconds = Distribution(putTimes)
         guard driver.collects else { return }
         let cleanTimes = jobs.compactMap { job in

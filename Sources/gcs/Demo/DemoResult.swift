@@ -16,7 +16,7 @@ struct DemoResult: Encodable {
     var storeBytes: Int64 = 0
     /// Bytes of finished short jobs, results excepted, at the end.
     var deadBytes: Int64 = 0
-    /// The same, on average over the ends of the short jobs.
+    /// The same, on average over the time since the first short job finished.
     var meanDeadBytes: Int64 = 0
 
     var putNanoseconds: Distribution?

@@ -5,7 +5,9 @@ enum ProgramSearch {
     /// The path of a program, by its name: beside this one, else on $PATH; or by its path.
     static func path(of name: String) throws(Failure) -> String {
         if name.contains("/") {
-            if FileManager.default.isExecutableFile(atPath: name) { return name }
+            if FileManager.default.isExecutableFile(atPath: name) {
+                return URL(filePath: name).path
+            }
             throw Failure("cannot find \(name), or it is no program")
         }
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))

@@ -11,6 +11,8 @@ final class StoreWatcher: Sendable {
         var byteCount: Int64 = 0
         /// Bytes of finished short jobs, results excepted.
         var deadByteCount: Int64 = 0
+        /// The same, on average over the time since the first of them finished.
+        var meanDeadByteCount: Int64 = 0
     }
 
     /// Objects of one batch, results excepted.
@@ -26,8 +28,20 @@ final class StoreWatcher: Sendable {
         var rests: [BatchID: Rest] = [:]
         var finished: Set<BatchID> = []
         var census = Census()
+        /// Dead bytes times nanoseconds since the first short job finished.
+        var deadByteNanoseconds = 0.0
+        var firstFinishedAt: UInt64?
+        var accountedUpTo: UInt64 = 0
         var failure: String?
         var isStopping = false
+
+        /// Counts the dead weight up to now, before it changes.
+        mutating func account(_ now: UInt64) {
+            guard let first = firstFinishedAt, now > accountedUpTo else { return }
+            deadByteNanoseconds += Double(census.deadByteCount) * Double(now - accountedUpTo)
+            accountedUpTo = now
+            census.meanDeadByteCount = Int64(deadByteNanoseconds / Double(now - first))
+        }
     }
 
     private let state = Mutex(State())
@@ -44,7 +58,10 @@ final class StoreWatcher: Sendable {
 
     /// What is in the store now.
     func census() throws(Failure) -> Census {
-        let (census, failure) = state.withLock { ($0.census, $0.failure) }
+        let (census, failure) = state.withLock { state in
+            state.account(Clock.now)
+            return (state.census, state.failure)
+        }
         if let failure { throw Failure(failure) }
         return census
     }
@@ -52,6 +69,12 @@ final class StoreWatcher: Sendable {
     /// From now on what the job leaves is dead weight.
     func finish(_ job: BatchID) {
         state.withLock { state in
+            let now = Clock.now
+            state.account(now)
+            if state.finished.isEmpty {
+                state.firstFinishedAt = now
+                state.accountedUpTo = now
+            }
             guard state.finished.insert(job).inserted else { return }
             state.census.deadByteCount += state.rests[job]?.byteCount ?? 0
         }
@@ -70,6 +93,7 @@ final class StoreWatcher: Sendable {
                 }
                 let now = Clock.now
                 state.withLock { state in
+                    state.account(now)
                     for row in rows { apply(row, now, to: &state) }
                 }
             }
