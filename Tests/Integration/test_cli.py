@@ -263,3 +263,14 @@ def test_demo_cleans_up_when_it_is_interrupted(parent, sent):
 def test_demo_says_which_program_is_missing(tmp_path):
     text = refused("demo", "--quick", "--store-program", tmp_path / "none")
     assert text == f"cannot find {tmp_path}/none, or it is no program"
+
+
+def test_reference_comes_from_the_tables():
+    text = ok("reference")
+    assert "`GCS.BATCH END <batch> [NOGC]`" in text and "| `maxclients` |" in text
+    assert "| `store-socket` |" in text
+    assert ok("reference", "node") == text[text.index("## gcs-node"):]
+    for topic, page in [("commands", '"GCS\\-COMMANDS" 7'), ("server", '"GCS.CONF" 5')]:
+        text = ok("reference", topic, "--format", "man")
+        assert text.startswith(f".TH {page}\n.SH \"NAME\"\n")
+    assert gcs("reference", "--format", "man").returncode == 64

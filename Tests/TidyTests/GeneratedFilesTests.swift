@@ -1,3 +1,4 @@
+import Commands
 import Foundation
 import Settings
 import Testing
@@ -14,7 +15,19 @@ struct GeneratedFile: CustomTestStringConvertible {
             path: ServerSettings.table.file, text: ServerSettings.table.exampleFile()),
         GeneratedFile(path: NodeSettings.table.file, text: NodeSettings.table.exampleFile()),
         GeneratedFile(path: "Documentation/settings.md", text: settings),
+        GeneratedFile(path: "Documentation/commands.md", text: commands),
     ]
+
+    private static let commands = """
+        # Commands
+
+        Angle brackets stand for a value, square brackets for what may be left out. A task's or
+        object's id is 20 raw bytes or 40 hexadecimal digits. A map is a flat array in RESP2. Each
+        command with subcommands answers `HELP` too. This page is generated from the code: see
+        CONTRIBUTING.md.
+
+        \(CommandReference().markdown())
+        """
 
     private static let settings = """
         # Settings

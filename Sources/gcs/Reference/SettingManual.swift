@@ -1,9 +1,9 @@
 internal import Settings
 
 /// The settings of one program as a manual page.
-enum SettingReference {
+enum SettingManual {
     /// `gcs.conf(5)` or the like.
-    static func manPage<Values: Sendable>(_ table: SettingTable<Values>) -> String {
+    static func page<Values: Sendable>(_ table: SettingTable<Values>) -> String {
         let file = table.file.split(separator: "/").last.map(String.init) ?? table.file
         var page = ManPage(file, section: 5, summary: "settings of \(table.program)")
         page.heading("Description")
