@@ -2,7 +2,7 @@
 public struct ServerSettings: Equatable, Sendable {
     /// `bind`: addresses to listen on; a leading `-` means that it may be missing.
     public var bind = ["127.0.0.1", "-::1"]
-    /// `port`: 0 for no TCP port.
+    /// `port`: 0 for none, or for one that the system chooses when there is no unix socket.
     public var port = 6379
     /// `tcp-backlog`: connections that may wait for `accept`.
     public var tcpBacklog = 511
@@ -58,13 +58,16 @@ extension ServerSettings {
             Setting(
                 "bind", \.bind, .list, isLive: false,
                 docs: """
-                    The addresses to listen on. An address with a leading `-` may be missing on \
-                    this machine; any other must be there. `*` stands for all IPv4 addresses, \
-                    `::*` for all IPv6 addresses.
+                    The addresses to listen on: `0.0.0.0` is every IPv4 address, `::` every \
+                    IPv6 address. One with a leading `-` may be missing on this machine; any \
+                    other must be there.
                     """),
             Setting(
                 "port", \.port, .integer(0...65535), isLive: false,
-                docs: "The TCP port. 0 opens no TCP port: then set `unixsocket`."),
+                docs: """
+                    The TCP port. 0 opens none when there is a `unixsocket`; without one the \
+                    system chooses a free port, and the log tells which.
+                    """),
             Setting(
                 "tcp-backlog", \.tcpBacklog, .integer(1...Int(Int32.max)), isLive: false,
                 docs: """

@@ -19,11 +19,11 @@ def refused(tmp_path, *arguments):
     (["--nope", "3"], ["nope", "no such setting"]),
     (["--maxclients", "x"], ["maxclients", "couldn't be parsed into an integer"]),
     (["--port", "70000"], ["port", "between 0 and 65535"]),
-    (["missing.conf"], ["missing.conf", "No such file or directory"]),
+    (["missing.conf"], ["missing.conf", "no such file or directory"]),
 ])
 def test_flags_are_refused_with_the_reason(tmp_path, arguments, words):
     text = refused(tmp_path, *arguments)
-    assert all(word in text for word in words), text
+    assert all(word in text.lower() for word in words), text
 
 
 def test_a_bad_line_of_the_file_is_named(tmp_path):
