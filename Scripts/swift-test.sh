@@ -15,9 +15,10 @@ arguments=(--skip-build)
 status=0
 $swift test "${arguments[@]}" >"$log" 2>&1 || status=$?
 if [ $status -ne 0 ]; then
-    # The failures, and what stopped the run if it did not come to its end.
-    grep -aE '✘|↳|error:|Fatal|fatal|Crash|signal' "$log" | head -200 >&2 || true
-    tail -n 20 "$log" >&2
+    # The failures; or, when the run did not come to its end, what it said last.
+    grep -aE '^(✘|↳ )|error:|Fatal error' "$log" | grep -avE 'Testing Library|Target Platform' \
+        | head -200 >&2 || tail -n 40 "$log" >&2
+    grep -aq 'Test run with' "$log" || tail -n 40 "$log" >&2
     exit $status
 fi
 count=$(sed -nE 's/.*Test run with ([0-9]+) tests?.*/\1/p' "$log" | tail -n 1)

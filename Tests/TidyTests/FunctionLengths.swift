@@ -22,6 +22,9 @@ struct FunctionLengths {
 
     /// What a line declares: `func name`, `init`, `deinit` or `subscript`; nil for other lines.
     private static func declaredName(_ line: Substring) -> String? {
+        guard ["func", "init", "subscript"].contains(where: { line.contains($0) }) else {
+            return nil
+        }
         // Attributes and modifiers are words, with an argument in parentheses or without.
         let declaration =
             /^\s*(?:@?\w+(?:\([^)]*\))? +)*?(?:func +(?<name>[^ (<]+)|(?<kind>init|deinit|subscript)\b)/

