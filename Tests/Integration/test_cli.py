@@ -238,25 +238,62 @@ def test_demo(parent, kind):
     report = json.loads(output)
     lru, batches = report["lru"], report["batches"]
     # The store alone loses what is needed and keeps what is not.
-    assert lru["longIntactCount"] < lru["longObjectCount"]
-    assert lru["deadBytes"] > lru["storeCapacityBytes"] / 4
-    assert batches["longIntactCount"] == batches["longObjectCount"] == 20
-    assert batches["resultIntactCount"] == batches["jobCount"] == 40
-    assert batches["deadBytes"] == batches["leftBatchCount"] == batches["leftObjectCount"] == 0
-    assert batches["cleanNanoseconds"]["count"] == 40
-    assert batches["cleanNanoseconds"]["maximum"] < 1e9
+    assert lru["long-intact-count"] < lru["long-object-count"]
+    assert lru["dead-bytes"] > lru["store-capacity-bytes"] / 4
+    assert batches["long-intact-count"] == batches["long-object-count"] == 20
+    assert batches["result-intact-count"] == batches["job-count"] == 40
+    assert batches["dead-bytes"] == batches["left-batch-count"] == batches["left-object-count"] == 0
+    assert batches["clean-nanoseconds"]["count"] == 40
+    assert batches["clean-nanoseconds"]["maximum"] < 1e9
     assert not list(parent.iterdir())
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
-def test_demo_cleans_up_when_it_is_interrupted(parent, sent):
-    process = run_demo(parent, "--pace", "200")
-    started = programs.wait_until(lambda: children(process), "the demo started a process")
+# The second phase has a store, a server and a node manager.
+@pytest.mark.parametrize("sent, count, pace", [
+    (signal.SIGINT, 1, 200), (signal.SIGTERM, 1, 200), (signal.SIGINT, 3, 20),
+])
+def test_demo_cleans_up_when_it_is_interrupted(parent, sent, count, pace):
+    process = run_demo(parent, "--pace", pace)
+    started = programs.wait_until(
+        lambda: len(children(process)) == count and children(process), f"{count} processes")
     assert len(list(parent.iterdir())) == 1
     process.send_signal(sent)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130 and errors.endswith("gcs: interrupted\n"), errors
     assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in started)
+    assert not list(parent.iterdir())
+
+
+def node_manager(process):
+    """The process id of the demo's node manager."""
+    names = {pathlib.Path(f"/proc/{pid}/comm").read_text().strip(): pid
+             for pid in children(process)}
+    return names.get("gcs-node")
+
+
+def test_demo_names_the_promises_that_are_broken(parent):
+    process = run_demo(parent)
+    for line in process.stderr:
+        if line.startswith("with batches: "):
+            break
+    # The node manager is there, but does nothing any more.
+    os.kill(node_manager(process), signal.SIGSTOP)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    broken = [line for line in errors.splitlines() if line.startswith("broken promise: ")]
+    for words in ["objects of the long job not intact", "not deleted from the store",
+                  "dead weight 1 s after the last END", "left 1 s after the long job's END"]:
+        assert any(words in line for line in broken), errors
+    assert "WITH BATCHES" in output
+    assert not list(parent.iterdir())
+
+
+def test_demo_ends_when_one_of_its_programs_does(parent):
+    process = run_demo(parent)
+    pid = programs.wait_until(lambda: node_manager(process), "the node manager")
+    os.kill(pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "gcs: gcs-node ended by itself" in errors
     assert not list(parent.iterdir())
 
 

@@ -56,8 +56,10 @@ struct BatchSummary: Encodable {
         return elements.compactMap(\.number)
     }
 
-    /// How long ago the batch was started.
-    func age(now: Int64) -> String { Units.age(milliseconds: now - createdMilliseconds) }
+    /// How long ago the batch was started; the root always was.
+    func age(now: Int64) -> String {
+        createdMilliseconds > 0 ? Units.age(milliseconds: now - createdMilliseconds) : "-"
+    }
 }
 
 extension BatchSummary {

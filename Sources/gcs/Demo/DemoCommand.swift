@@ -115,12 +115,12 @@ struct DemoCommand: ParsableCommand {
     private func phase(
         _ plan: DemoPlan, _ programs: DemoCluster.Programs, hasBatches: Bool
     ) throws -> DemoResult {
-        let directory = try TemporaryDirectory()
-        let cluster = try DemoCluster(
-            in: directory.path, programs: programs, storeBytes: plan.storeBytes,
-            hasBatches: hasBatches)
-        let title = hasBatches ? "with batches" : "LRU only"
-        return try DemoPhase(plan, title: title, cluster: cluster).run()
+        try TemporaryDirectory.lend { path in
+            let cluster = try DemoCluster(
+                in: path, programs: programs, storeBytes: plan.storeBytes, hasBatches: hasBatches)
+            let title = hasBatches ? "with batches" : "LRU only"
+            return try DemoPhase(plan, title: title, cluster: cluster).run()
+        }
     }
 
     private static func introduction(_ plan: DemoPlan) -> [String] {

@@ -38,9 +38,9 @@ final class DemoPhase {
             try cluster.check()
             try runShortJob(number)
             if number.isMultiple(of: plan.useEvery) { try useLongObjects() }
-            try progress.show(try progressLine(number))
             next += plan.paceMilliseconds * 1_000_000
             try Interruption.sleep(untilNanoseconds: next)
+            try progress.show(try progressLine(number))
             next = max(next, Clock.now)
         }
         result.meanDeadBytes = try watcher.census().meanDeadByteCount

@@ -1,12 +1,16 @@
 internal import Foundation
 
-/// A directory that goes, with all in it, when its owner does.
-struct TemporaryDirectory: ~Copyable {
-    /// Its path, without a slash at the end.
-    let path: String
+/// A directory for as long as something runs.
+enum TemporaryDirectory {
+    /// Makes a directory, lends its path, and removes it with all that is in it.
+    static func lend<Result>(_ body: (_ path: String) throws -> Result) throws -> Result {
+        let path = try make()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return try body(path)
+    }
 
     /// Makes one under $TMPDIR, or under /tmp where that is too long for a socket's path.
-    init() throws(Failure) {
+    private static func make() throws(Failure) -> String {
         let wished = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
         // The path of a socket has 107 bytes at most.
         let parent = wished.isEmpty || wished.utf8.count > 70 ? "/tmp" : wished
@@ -15,8 +19,6 @@ struct TemporaryDirectory: ~Copyable {
             throw Failure(
                 "cannot make a directory in \(parent): \(String(cString: strerror(errno)))")
         }
-        path = String(cString: made)
+        return String(cString: made)
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
 }

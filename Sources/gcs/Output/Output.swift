@@ -9,10 +9,14 @@ enum Output {
         fflush(nil)
     }
 
-    /// Prints a value as JSON, keys in order, and ends the line.
+    /// Prints a value as JSON, keys in order and words in them joined by hyphens, as in the server's
+    /// maps.
     static func write(json value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .custom { path in
+            HyphenatedKey(stringValue: path.last?.stringValue ?? "")
+        }
         print(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 
@@ -49,4 +53,17 @@ enum Output {
 
     /// Whether a person can answer a question.
     static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 && isErrorTerminal }
+}
+
+/// `longObjectCount` as `long-object-count`.
+private struct HyphenatedKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) {
+        self.stringValue = stringValue.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }
+            .joined()
+    }
+
+    init?(intValue: Int) { nil }
 }
