@@ -149,7 +149,7 @@ extension ControlStore {
     /// - Returns: whether more waits.
     public mutating func maintain() -> Bool {
         let expiring = expireBatches(budget: 64)
-        let freeing = freeSlice(budget: 4)
+        let freeing = freeSlice(budget: 48)
         let forgetting = tombstones.expire(
             before: now - tombstoneMilliseconds, budget: 256, memory.seeds)
         return expiring || freeing || forgetting || trimLog(budget: 256)
@@ -160,11 +160,11 @@ extension ControlStore {
         return log.trim(upTo: acknowledgedByAll, countMax: logCountMax, budget: budget)
     }
 
-    /// Frees up to `budget` slabs, and sweeps some records of the estate, of the batch buried first.
+    /// Frees memory of the batches buried first, and sweeps some of their records from the estate.
     private mutating func freeSlice(budget: Int) -> Bool {
         var left = budget
         while left > 0, let batch = graveyard {
-            left -= 1
+            left -= 2
             for chain in [\Batch.kept, \Batch.adopted] {
                 for _ in 0..<64 where batch.pointee[keyPath: chain].head != none {
                     removeDeadStray(batch.pointee[keyPath: chain].head)

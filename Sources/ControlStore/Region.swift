@@ -302,7 +302,7 @@ extension Region {
         closeSlab()
         let target = max(256, allocatedByteCount / 4)
         let wanted = (target + entryByteCount - 1) / entryByteCount * entryByteCount
-        let isChunk = target >= Pool.blockByteCountMax
+        let isChunk = wanted > Pool.blockByteCountMax
         let byteCount = isChunk ? Pool.chunkByteCount : Pool.grantedByteCount(for: wanted)
         let base = isChunk ? memory.pool.takeChunk() : memory.pool.take(wanted)
         current = freeNumber(&memory)
@@ -358,17 +358,21 @@ extension Region {
         }
     }
 
-    private mutating func freeSlab(_ base: UnsafeMutableRawPointer, _ memory: inout Memory) {
+    /// Frees a slab; the bytes it had.
+    @discardableResult
+    private mutating func freeSlab(
+        _ base: UnsafeMutableRawPointer, _ memory: inout Memory
+    ) -> Int {
         // Blocks of the pool never start on a chunk's boundary: their chunk's header does.
-        if Int(bitPattern: base) & (Pool.chunkByteCount - 1) == 0 {
-            memory.pool.giveChunk(base)
-            allocatedByteCount -= Pool.chunkByteCount
-        } else {
-            allocatedByteCount -= memory.pool.give(base)
-        }
+        let isChunk = Int(bitPattern: base) & (Pool.chunkByteCount - 1) == 0
+        if isChunk { memory.pool.giveChunk(base) }
+        let byteCount = isChunk ? Pool.chunkByteCount : memory.pool.give(base)
+        allocatedByteCount -= byteCount
+        return byteCount
     }
 
-    /// Frees up to `budget` slabs, large records and index segments.
+    /// Frees slabs, large records and index segments while `budget` lasts: unmapping a chunk or a large
+    /// record costs 16, giving a block back 1.
     ///
     /// - Returns: whether everything is freed.
     mutating func drop(
@@ -377,15 +381,13 @@ extension Region {
         while slabCount > 0 {
             guard budget > 0 else { return false }
             slabCount -= 1
-            if let base = slabs?[Int(slabCount)].base {
-                freeSlab(base, &memory)
-                budget -= 1
-            }
+            guard let base = slabs?[Int(slabCount)].base else { continue }
+            budget -= freeSlab(base, &memory) == Pool.chunkByteCount ? 16 : 1
         }
         while let header = large {
             guard budget > 0 else { return false }
             unmapLarge(header, &memory)
-            budget -= 1
+            budget -= 16
         }
         if let slabs {
             Self.freeSlabTable(slabs, slabCapacity, &memory)

@@ -1,5 +1,6 @@
 internal import ControlStore
 public import RESP
+internal import Settings
 
 extension ServerState {
     /// Carries out one request: admission, the command, its announcements.
@@ -19,7 +20,7 @@ extension ServerState {
             if position < 0 { position = -2 - container }
         }
         if position < 0 {
-            refuseUnknown(words, position, state)
+            refuseUnknown(words, position, session, state)
         } else if admits(position, words, session, state) {
             run(position, words, session, state)
         }
@@ -84,9 +85,17 @@ extension ServerState {
 
     @inline(never)
     private static func refuseUnknown(
-        _ words: Words, _ position: Int, _ state: UnsafeMutablePointer<ServerState>
+        _ words: Words, _ position: Int, _ session: SessionPointer,
+        _ state: UnsafeMutablePointer<ServerState>
     ) {
         state.pointee.statistics.errorCount += 1
+        if words[0].matches("POST") || words[0].matches("HOST:") {
+            // A browser was made to speak to this port: nothing of the page it sends is carried out.
+            state.pointee.host.log(
+                .warning,
+                "client \(session.pointee.id) at \(session.pointee.peer) speaks HTTP: dropped")
+            return state.pointee.end(session, .dropped)
+        }
         if position <= -2 {
             let name = state.pointee.commands.commands[-2 - position].name
             let word = words[1].text.prefix(128)

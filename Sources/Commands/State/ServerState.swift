@@ -260,3 +260,16 @@ extension ServerState {
         }
     }
 }
+
+extension ServerState {
+    /// Full names of the commands that were called since the start, or since CONFIG RESETSTAT.
+    public var calledCommands: Set<String> {
+        Set(
+            commands.fullNames.indices.filter { statistics.calls[$0] > 0 }.map {
+                commands.fullNames[$0]
+            })
+    }
+
+    /// Full names of all commands, containers with them.
+    public var commandNames: [String] { commands.fullNames }
+}

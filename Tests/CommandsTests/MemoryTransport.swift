@@ -1,0 +1,112 @@
+import Commands
+import ControlStore
+import RESP
+import Server
+import Settings
+
+/// A server with its clients in memory, on a clock that moves when told to.
+struct MemoryServer: ~Copyable {
+    var core: Server
+    private(set) var clock: Int64
+    private var transport = MemoryTransport()
+    private var sessions: [String: SessionPointer] = [:]
+
+    /// 2023-11-14 22:13:20 UTC, in microseconds.
+    static let start: Int64 = 1_700_000_000_000_000
+
+    init(settings: ServerSettings = ServerSettings()) {
+        clock = Self.start
+        var random = FixedGenerator()
+        core = Server(
+            settings: settings, host: Host(), seeds: HashSeeds(from: &random),
+            unixMicroseconds: clock)
+        core.begin(at: clock)
+    }
+
+    /// Sends bytes as a client; a new one connects first.
+    mutating func send(_ bytes: [UInt8], from client: String) {
+        let session = session(client)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let room = core.input(for: session)
+            let count = min(room.count, rest.count)
+            guard count > 0 else { break }
+            _ = room.update(fromContentsOf: rest.prefix(count))
+            rest = rest.dropFirst(count)
+            core.received(count, from: session)
+        }
+        settle()
+    }
+
+    private mutating func session(_ client: String) -> SessionPointer {
+        if let session = sessions[client] { return session }
+        var refusal = ""
+        let session = core.open(
+            peer: "127.0.0.1:\(4000 + sessions.count)", local: "127.0.0.1:6379", isLocal: false,
+            isLoopback: true, refusal: &refusal)
+        guard let session else { preconditionFailure("\(client) is refused: \(refusal)") }
+        sessions[client] = session
+        return session
+    }
+
+    /// Turns until nothing is left to do.
+    mutating func settle() {
+        while core.finish(&transport) {}
+        for (client, session) in sessions {
+            transport.output[client, default: []] += transport.taken[session] ?? []
+            guard transport.closed.contains(session) else { continue }
+            transport.output[client, default: []] += Array("<closed>".utf8)
+            core.state.pointee.closeSession(session)
+            sessions[client] = nil
+        }
+        transport.taken = [:]
+        transport.closed = []
+    }
+
+    /// Moves the clock.
+    mutating func advance(milliseconds: Int64) {
+        clock += milliseconds * 1000
+        core.begin(at: clock)
+        settle()
+    }
+
+    /// What a client was sent since the last look.
+    mutating func takeOutput(_ client: String) -> [UInt8] {
+        transport.output.removeValue(forKey: client) ?? []
+    }
+
+    /// Full names of the commands that were called.
+    func calledCommands() -> Set<String> { core.state.pointee.calledCommands }
+
+    /// Full names of all commands.
+    func commandNames() -> [String] { core.state.pointee.commandNames }
+}
+
+/// Takes every byte at once.
+struct MemoryTransport: Transport {
+    var taken: [SessionPointer: [UInt8]] = [:]
+    var closed: [SessionPointer] = []
+    var output: [String: [UInt8]] = [:]
+
+    mutating func send(
+        _ session: SessionPointer, _ chunk: UnsafeBufferPointer<UInt8>,
+        _ queue: UnsafeBufferPointer<UInt8>
+    ) -> Int {
+        taken[session, default: []] += chunk
+        taken[session, default: []] += queue
+        return chunk.count + queue.count
+    }
+
+    mutating func awaitRoom(_ session: SessionPointer, _ isWaiting: Bool) {}
+
+    mutating func close(_ session: SessionPointer) { closed.append(session) }
+}
+
+/// The same numbers in every run.
+struct FixedGenerator: RandomNumberGenerator {
+    private var state: UInt64 = 1
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state
+    }
+}
