@@ -55,30 +55,30 @@ struct Region {
     /// Larger payloads are mapped one by one.
     static let inlineByteCountMax = 32 << 10
 
-    private(set) var index = HashIndex()
-    private var slabs: UnsafeMutablePointer<Slab>?
-    private var slabCount: UInt32 = 0
-    private var slabCapacity: UInt32 = 0
-    private var current: UInt32 = 0
-    private var offset: UInt32 = 0
-    private var limit: UInt32 = 0
-    private var evacuated = none
-    private var evacuationOffset: UInt32 = 0
-    private var large: UnsafeMutablePointer<Large>?
+    var index = HashIndex()
+    var slabs: UnsafeMutablePointer<Slab>?
+    var slabCount: UInt32 = 0
+    var slabCapacity: UInt32 = 0
+    var current: UInt32 = 0
+    var offset: UInt32 = 0
+    var limit: UInt32 = 0
+    var evacuated = none
+    var evacuationOffset: UInt32 = 0
+    var large: UnsafeMutablePointer<Large>?
     /// Bytes of all slabs.
-    private(set) var allocatedByteCount = 0
+    var allocatedByteCount = 0
     /// Bytes of records in slabs, headers included.
-    private var liveByteCount = 0
+    var liveByteCount = 0
     /// Bytes of records outside of slabs.
-    private var largeByteCount = 0
-    private var freeNumberCount: UInt32 = 0
-    private let headerByteCount: UInt32
+    var largeByteCount = 0
+    var freeNumberCount: UInt32 = 0
+    let headerByteCount: UInt32
 
     init(isWide: Bool) {
         headerByteCount = UInt32(isWide ? Self.wideHeaderByteCount : Self.narrowHeaderByteCount)
     }
 
-    private var isWide: Bool { headerByteCount == UInt32(Self.wideHeaderByteCount) }
+    var isWide: Bool { headerByteCount == UInt32(Self.wideHeaderByteCount) }
 
     /// The number of records.
     var count: Int { Int(index.count) }
@@ -98,14 +98,14 @@ struct Region {
 
     /// Size in units of 8 bytes (16 bits) | unused bytes (12) | kind (3) | large (1).
     @inline(__always)
-    private static func meta(_ entry: UnsafeMutableRawPointer) -> UInt32 {
+    static func meta(_ entry: UnsafeMutableRawPointer) -> UInt32 {
         entry.load(fromByteOffset: 12, as: UInt32.self)
     }
 
     @inline(__always)
-    private static func byteCount(meta: UInt32) -> Int { Int(meta & 0xffff) &* 8 }
+    static func byteCount(meta: UInt32) -> Int { Int(meta & 0xffff) &* 8 }
 
-    private static func isLarge(meta: UInt32) -> Bool { meta >> 31 == 1 }
+    static func isLarge(meta: UInt32) -> Bool { meta >> 31 == 1 }
 
     static func kind(of entry: UnsafeMutableRawPointer) -> RecordKind {
         guard let kind = RecordKind(rawValue: UInt8(meta(entry) >> 28 & 7)) else {
@@ -140,7 +140,7 @@ struct Region {
     }
 
     @inline(__always)
-    private func isEntry(_ reference: UInt32, _ key: RecordKey) -> Bool {
+    func isEntry(_ reference: UInt32, _ key: RecordKey) -> Bool {
         let entry = entry(reference)
         return entry.load(as: UInt64.self) == key.unique
             && entry.load(fromByteOffset: 8, as: UInt32.self) == key.index
@@ -149,11 +149,11 @@ struct Region {
     }
 
     @inline(__always)
-    private func hash(_ key: RecordKey, _ seeds: HashSeeds) -> UInt64 {
+    func hash(_ key: RecordKey, _ seeds: HashSeeds) -> UInt64 {
         isWide ? seeds.hash(key) : seeds.hash(unique: key.unique, index: key.index, kind: key.kind)
     }
 
-    private func hash(ofEntry reference: UInt32, _ seeds: HashSeeds) -> UInt64 {
+    func hash(ofEntry reference: UInt32, _ seeds: HashSeeds) -> UInt64 {
         hash(key(of: entry(reference)), seeds)
     }
 
@@ -213,7 +213,7 @@ struct Region {
     }
 
     @inline(__always)
-    private mutating func makeEntry(
+    mutating func makeEntry(
         _ key: RecordKey, byteCount: Int, _ memory: inout Memory
     ) -> UInt32 {
         let isLarge = byteCount > Self.inlineByteCountMax
@@ -234,7 +234,7 @@ struct Region {
     }
 
     /// Forgets an entry that the index no longer refers to.
-    private mutating func retire(_ reference: UInt32, _ memory: inout Memory) {
+    mutating func retire(_ reference: UInt32, _ memory: inout Memory) {
         let entry = entry(reference)
         let meta = Self.meta(entry)
         let size = Self.byteCount(meta: meta)
@@ -243,7 +243,7 @@ struct Region {
         slabs?[Int(reference >> 17)].liveByteCount -= UInt32(size)
     }
 
-    private mutating func makeLarge(
+    mutating func makeLarge(
         _ field: UnsafeMutableRawPointer, _ byteCount: Int, _ memory: inout Memory
     ) {
         let mappedByteCount = byteCount + MemoryLayout<Large>.stride
@@ -262,14 +262,14 @@ struct Region {
         field.storeBytes(of: byteCount, toByteOffset: 8, as: Int.self)
     }
 
-    private mutating func freeLarge(_ field: UnsafeMutableRawPointer, _ memory: inout Memory) {
+    mutating func freeLarge(_ field: UnsafeMutableRawPointer, _ memory: inout Memory) {
         let bytes = field.load(as: UnsafeMutableRawPointer.self)
         largeByteCount -= field.load(fromByteOffset: 8, as: Int.self)
         unmapLarge(
             (bytes - MemoryLayout<Large>.stride).assumingMemoryBound(to: Large.self), &memory)
     }
 
-    private mutating func unmapLarge(
+    mutating func unmapLarge(
         _ header: UnsafeMutablePointer<Large>, _ memory: inout Memory
     ) {
         header.pointee.next?.pointee.previous = header.pointee.previous
@@ -280,186 +280,5 @@ struct Region {
         }
         memory.largeByteCount -= header.pointee.mappedByteCount
         munmap(header, header.pointee.mappedByteCount)
-    }
-}
-
-// MARK: - Slabs
-
-extension Region {
-    @inline(__always)
-    private mutating func allocate(_ size: Int, _ memory: inout Memory) -> UInt32 {
-        if size > Int(limit &- offset) { startSlab(entryByteCount: size, &memory) }
-        let reference = current << 17 | offset >> 3
-        offset &+= UInt32(truncatingIfNeeded: size)
-        liveByteCount &+= size
-        if let slabs { slabs[Int(current)].liveByteCount &+= UInt32(truncatingIfNeeded: size) }
-        return reference
-    }
-
-    /// The next slab: a quarter of what the region has, a whole number of such entries.
-    @inline(never)
-    private mutating func startSlab(entryByteCount: Int, _ memory: inout Memory) {
-        closeSlab()
-        let target = max(256, allocatedByteCount / 4)
-        let wanted = (target + entryByteCount - 1) / entryByteCount * entryByteCount
-        let isChunk = wanted > Pool.blockByteCountMax
-        let byteCount = isChunk ? Pool.chunkByteCount : Pool.grantedByteCount(for: wanted)
-        let base = isChunk ? memory.pool.takeChunk() : memory.pool.take(wanted)
-        current = freeNumber(&memory)
-        slabs?[Int(current)] = Slab(base: base, usedByteCount: 0, liveByteCount: 0)
-        offset = 0
-        limit = UInt32(byteCount)
-        allocatedByteCount += byteCount
-    }
-
-    private mutating func closeSlab() {
-        guard limit > 0 else { return }
-        slabs?[Int(current)].usedByteCount = offset
-    }
-
-    private mutating func freeNumber(_ memory: inout Memory) -> UInt32 {
-        if freeNumberCount > 0, let slabs {
-            freeNumberCount -= 1
-            for number in 0..<slabCount where slabs[Int(number)].base == nil { return number }
-        }
-        precondition(slabCount < 1 << 15, "a batch of more than 32 GiB")
-        if slabCount == slabCapacity { growSlabTable(&memory) }
-        slabCount += 1
-        return slabCount - 1
-    }
-
-    private mutating func growSlabTable(_ memory: inout Memory) {
-        let capacity = max(4, slabCapacity * 2)
-        let table = Self.slabTable(capacity, &memory)
-        if let slabs {
-            table.update(from: slabs, count: Int(slabCount))
-            Self.freeSlabTable(slabs, slabCapacity, &memory)
-        }
-        slabs = table
-        slabCapacity = capacity
-    }
-
-    private static func slabTable(
-        _ capacity: UInt32, _ memory: inout Memory
-    ) -> UnsafeMutablePointer<Slab> {
-        let byteCount = Int(capacity) * MemoryLayout<Slab>.stride
-        guard byteCount <= Pool.blockByteCountMax else { return .allocate(capacity: Int(capacity)) }
-        return memory.pool.take(byteCount).bindMemory(to: Slab.self, capacity: Int(capacity))
-    }
-
-    private static func freeSlabTable(
-        _ table: UnsafeMutablePointer<Slab>, _ capacity: UInt32, _ memory: inout Memory
-    ) {
-        let byteCount = Int(capacity) * MemoryLayout<Slab>.stride
-        if byteCount <= Pool.blockByteCountMax {
-            memory.pool.give(UnsafeMutableRawPointer(table))
-        } else {
-            table.deallocate()
-        }
-    }
-
-    /// Frees a slab; the bytes it had.
-    @discardableResult
-    private mutating func freeSlab(
-        _ base: UnsafeMutableRawPointer, _ memory: inout Memory
-    ) -> Int {
-        // Blocks of the pool never start on a chunk's boundary: their chunk's header does.
-        let isChunk = Int(bitPattern: base) & (Pool.chunkByteCount - 1) == 0
-        if isChunk { memory.pool.giveChunk(base) }
-        let byteCount = isChunk ? Pool.chunkByteCount : memory.pool.give(base)
-        allocatedByteCount -= byteCount
-        return byteCount
-    }
-
-    /// Frees slabs, large records and index segments while `budget` lasts: unmapping a chunk or a large
-    /// record costs 16, giving a block back 1.
-    ///
-    /// - Returns: whether everything is freed.
-    mutating func drop(
-        _ position: inout UInt64, budget: inout Int, _ memory: inout Memory
-    ) -> Bool {
-        while slabCount > 0 {
-            guard budget > 0 else { return false }
-            slabCount -= 1
-            guard let base = slabs?[Int(slabCount)].base else { continue }
-            budget -= freeSlab(base, &memory) == Pool.chunkByteCount ? 16 : 1
-        }
-        while let header = large {
-            guard budget > 0 else { return false }
-            unmapLarge(header, &memory)
-            budget -= 16
-        }
-        if let slabs {
-            Self.freeSlabTable(slabs, slabCapacity, &memory)
-            self.slabs = nil
-        }
-        return index.drop(&position, budget: &budget, &memory.pool)
-    }
-}
-
-// MARK: - Compaction
-
-extension Region {
-    /// Whether a third of the memory is garbage, or a slab is half evacuated.
-    @inline(__always)
-    var needsCompaction: Bool {
-        let garbage = allocatedByteCount &- liveByteCount
-        return garbage >= 4096 && garbage &* 3 > allocatedByteCount || evacuated != none
-    }
-
-    /// Moves one record out of the emptiest slab, and frees the slab after its last.
-    ///
-    /// - Returns: the record's old and new reference; `nil` when none was moved this time.
-    @inline(never)
-    mutating func moveOne(_ memory: inout Memory) -> (old: UInt32, new: UInt32)? {
-        if evacuated == none {
-            guard let emptiest = emptiestSlab() else { return nil }
-            evacuated = emptiest
-            evacuationOffset = 0
-        }
-        let victim = Int(evacuated)
-        guard let slab = slabs?[victim], let base = slab.base else { return nil }
-        for _ in 0..<16 {
-            guard evacuationOffset < slab.usedByteCount, slabs?[victim].liveByteCount ?? 0 > 0
-            else {
-                slabs?[victim].base = nil
-                freeNumberCount += 1
-                freeSlab(base, &memory)
-                evacuated = none
-                return nil
-            }
-            let old = base + Int(evacuationOffset)
-            let reference = evacuated << 17 | evacuationOffset >> 3
-            let size = Self.byteCount(meta: Self.meta(old))
-            evacuationOffset += UInt32(size)
-            guard
-                let place = index.find(
-                    hash(key(of: old), memory.seeds), isMatch: { $0 == reference })
-            else { continue }
-            let target = allocate(size, &memory)
-            memcpy(entry(target), old, size)
-            place.pointee = target
-            liveByteCount -= size
-            slabs?[victim].liveByteCount -= UInt32(size)
-            return (reference, target)
-        }
-        return nil
-    }
-
-    /// The slab with the smallest live share, if evacuating it frees at least a quarter of it.
-    private func emptiestSlab() -> UInt32? {
-        guard let slabs else { return nil }
-        var best: UInt32?
-        var bestShare: UInt64 = 768
-        for number in 0..<slabCount where number != current {
-            let slab = slabs[Int(number)]
-            guard slab.base != nil, slab.usedByteCount > 0 else { continue }
-            let share = UInt64(slab.liveByteCount) << 10 / UInt64(slab.usedByteCount)
-            if share < bestShare {
-                bestShare = share
-                best = number
-            }
-        }
-        return best
     }
 }
