@@ -26,6 +26,14 @@ import Testing
         }
     }
 
+    @Test("every file among the transcripts has the suffix of those that are replayed")
+    func transcripts() {
+        let folder = "Tests/CommandsTests/Transcripts/"
+        let files = Repository.files.filter { $0.path.hasPrefix(folder) }
+        #expect(!files.isEmpty)
+        for file in files { #expect(file.path.hasSuffix(".resp")) }
+    }
+
     @Test("sees links and headings")
     func measure() {
         #expect(links(in: "a [b](c.md) [d](https://e) ![f](g.png#h)") == ["c.md", "g.png#h"])
