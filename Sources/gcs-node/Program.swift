@@ -10,20 +10,19 @@ enum Program {
     static func run(_ arguments: [String]) {
         let words = Array(arguments.dropFirst())
         if words.contains("--help") || words.contains("-h") {
-            write(NodeSettings.table.help(), to: STDOUT_FILENO)
+            FileText.print(NodeSettings.table.help())
             return
         }
         do throws(SettingError) {
-            let (settings, _) = try NodeSettings.table.start(words, load: TextFile.load)
+            let (settings, _) = try NodeSettings.table.start(words, load: load)
             let plan = try NodePlan(settings)
             guard let log = EventLog(path: settings.logFilePath, level: settings.logLevel) else {
-                throw SettingError(
-                    name: "logfile", reason: .file(String(cString: strerror(errno))))
+                throw SettingError(name: "logfile", reason: .file(FileText.lastError))
             }
             serve(plan, log)
         } catch {
-            write("gcs-node: \(error)\n", to: STDERR_FILENO)
-            exit(1)
+            FileText.printError("gcs-node: \(error)\n")
+            SystemProcess.exit(1)
         }
     }
 
@@ -44,8 +43,8 @@ enum Program {
         node.stop()
     }
 
-    private static func write(_ text: String, to descriptor: Int32) {
-        var text = text
-        text.withUTF8 { _ = Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    private static func load(_ path: String) throws(SettingError.Reason) -> String {
+        guard let text = FileText.read(path) else { throw .file(FileText.lastError) }
+        return text
     }
 }
