@@ -47,7 +47,7 @@ struct BatchListCommand: ParsableCommand {
             .init(title: "PARENT", alignment: .right))
         for batch in batches {
             table.append(
-                String(batch.id), batch.name.isEmpty ? "-" : batch.name, batch.status,
+                String(batch.id), batch.label, batch.status,
                 batch.age(now: now), Units.count(batch.taskCount), Units.count(batch.objectCount),
                 Units.count(batch.keptCount), Units.bytes(batch.byteCount), String(batch.parent))
         }

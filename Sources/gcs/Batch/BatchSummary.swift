@@ -56,6 +56,9 @@ struct BatchSummary: Encodable {
         return elements.compactMap(\.number)
     }
 
+    /// What to call it in a table.
+    var label: String { name.isEmpty ? (id == 0 ? "(root)" : "-") : name }
+
     /// How long ago the batch was started; the root always was.
     func age(now: Int64) -> String {
         createdMilliseconds > 0 ? Units.age(milliseconds: now - createdMilliseconds) : "-"
