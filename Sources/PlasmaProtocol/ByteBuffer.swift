@@ -74,6 +74,17 @@ public struct ByteBuffer: ~Copyable {
         capacity = 0
     }
 
+    /// Gives up the block of an empty buffer; the caller frees it with the C library's `free`.
+    public mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
+        precondition(isEmpty, "a block taken from a buffer in use")
+        guard let block = base else { return nil }
+        defer {
+            base = nil
+            capacity = 0
+        }
+        return (block, capacity)
+    }
+
     private mutating func makeRoom(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let filled = end - start
         if let base, start > 0 {

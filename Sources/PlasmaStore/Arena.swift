@@ -12,8 +12,8 @@ struct Arena: ~Copyable {
 
     /// Segments; clients keep one map for each, and a session remembers in 64 bits which it knows.
     static let segmentCountMax = 64
-    /// Pages given back in one system call: 2 MiB.
-    private static let punchPageCountMax = 512
+    /// Pages given back in one system call, which takes about a tenth of a millisecond.
+    private static let punchPageCountMax = 128
 
     private let directory: String?
     private let segmentByteCount: Int
@@ -95,6 +95,14 @@ struct Arena: ~Copyable {
         let run = segments[segment].pages.firstRun(in: whole, countMax: Self.punchPageCountMax)
         if let run { segments[segment].punch(run) } else { allocator.markClean(slot) }
         return true
+    }
+
+    /// Whether the allocator's own memory is large and holds nothing.
+    var isWorthFreeing: Bool { allocator.isWorthFreeing }
+
+    /// Gives up the allocator's own memory when nothing is allocated.
+    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
+        allocator.takeBlock()
     }
 
     /// Whether the allocator's links are sound; O(blocks), for tests.

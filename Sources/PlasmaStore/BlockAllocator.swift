@@ -52,6 +52,8 @@ struct BlockAllocator: ~Copyable {
     private var idleTail: UInt32 = 0
     /// Granules that are not taken.
     private(set) var freeGranuleCount = 0
+    /// Granules of all segments.
+    private(set) var granuleCount = 0
 
     init() {
         heads = .allocate(capacity: Self.classCount * Self.subCount)
@@ -74,6 +76,7 @@ struct BlockAllocator: ~Copyable {
         block.segment = Int32(segment)
         let slot = blocks.insert(block)
         freeGranuleCount += granules.count
+        granuleCount += granules.count
         insertFree(slot)
     }
 
@@ -126,6 +129,43 @@ struct BlockAllocator: ~Copyable {
 
     /// Forgets that the pages of a free block may hold memory.
     mutating func markClean(_ slot: UInt32) { removeIdle(slot) }
+}
+
+// MARK: - Own memory
+
+extension BlockAllocator {
+    /// Whether nothing is taken and the bookkeeping of earlier blocks is large.
+    var isWorthFreeing: Bool {
+        blocks.slotCount > 4096 && freeGranuleCount == granuleCount
+    }
+
+    /// Starts the bookkeeping anew when nothing is taken, and gives up the old.
+    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
+        guard isWorthFreeing else { return nil }
+        // Everything has merged: one free block is left of each segment.
+        var whole: [Block] = []
+        while classMap != 0 {
+            let first = classMap.trailingZeroBitCount
+            let slot = heads[first * Self.subCount + subMaps[first].trailingZeroBitCount]
+            whole.append(blocks[slot])
+            if blocks[slot].isIdle { removeIdle(slot) }
+            removeFree(slot)
+            blocks.remove(slot)
+        }
+        let block = blocks.takeBlock()
+        for old in whole {
+            var fresh = Block()
+            fresh.start = old.start
+            fresh.count = old.count
+            fresh.segment = old.segment
+            let slot = blocks.insert(fresh)
+            insertFree(slot)
+            guard old.isIdle else { continue }
+            appendIdle(slot, now: old.idleSince)
+            blocks[slot].firstIdle = old.firstIdle
+        }
+        return block
+    }
 }
 
 // MARK: - Classes

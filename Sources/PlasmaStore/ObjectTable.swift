@@ -26,6 +26,14 @@ struct ObjectTable: ~Copyable {
     /// Slots to look at for all records: `1...slotCount`.
     var slotCount: Int { records.slotCount }
 
+    /// Whether the records' memory is large and empty.
+    var isWorthFreeing: Bool { records.isWorthFreeing }
+
+    /// Gives up the memory of the records when there are none.
+    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
+        records.takeBlock()
+    }
+
     subscript(slot: UInt32) -> ObjectRecord {
         @inline(__always) unsafeAddress { UnsafePointer(records.address(slot)) }
         @inline(__always) unsafeMutableAddress { records.address(slot) }

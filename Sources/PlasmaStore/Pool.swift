@@ -57,7 +57,7 @@ struct Pool<Element: Pooled>: ~Copyable {
         self[slot].nextFree = firstFree
         firstFree = slot
         count -= 1
-        if count == 0 { giveBack() }
+        if count == 0 { forgetSlots() }
     }
 
     private mutating func grow() {
@@ -70,13 +70,21 @@ struct Pool<Element: Pooled>: ~Copyable {
         capacity = wanted
     }
 
-    /// An empty pool forgets its slots, and its memory when that is much.
-    private mutating func giveBack() {
+    /// The block of an empty pool, when it is worth giving up.
+    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
+        guard isWorthFreeing, let block = base else { return nil }
+        defer {
+            base = nil
+            capacity = 0
+        }
+        return (UnsafeMutableRawPointer(block), capacity * MemoryLayout<Element>.stride)
+    }
+
+    /// Whether `takeBlock()` has something to give.
+    var isWorthFreeing: Bool { count == 0 && capacity > 4096 }
+
+    private mutating func forgetSlots() {
         firstFree = 0
         slotCount = 0
-        guard capacity > 4096 else { return }
-        Glibc.free(base)
-        base = nil
-        capacity = 0
     }
 }

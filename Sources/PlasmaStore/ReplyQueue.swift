@@ -26,7 +26,12 @@ public struct ReplyQueue: ~Copyable {
     public mutating func consume(_ byteCount: Int) {
         bytes.consume(byteCount)
         for index in descriptors.indices { descriptors[index].offset -= byteCount }
-        if bytes.isEmpty { bytes.reset(keeping: 4096) }
+    }
+
+    /// Forgets everything that was not sent.
+    mutating func clear() {
+        bytes.consume(bytes.count)
+        descriptors = []
     }
 
     /// Forgets the descriptor that was sent.

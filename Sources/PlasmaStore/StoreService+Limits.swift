@@ -30,7 +30,13 @@ extension StoreService {
     }
 
     /// Counts the memory of a session's buffers; the largest goes when all together are too large.
+    ///
+    /// Buffers that are empty now give their memory up.
     public func count(_ session: Session) {
+        if session.input.isEmpty { trash.append(session.input.takeBlock()) }
+        if session.output.bytes.isEmpty, session.output.bytes.capacity > 4096 {
+            trash.append(session.output.bytes.takeBlock())
+        }
         let byteCount = session.isClosing ? 0 : session.bufferByteCount
         bufferedByteCount += byteCount - session.countedByteCount
         session.countedByteCount = byteCount

@@ -133,7 +133,10 @@ extension StoreService {
     private static let idleMilliseconds: Int64 = 250
 
     /// Whether freed memory waits to be given back to the system.
-    public var hasIdleMemory: Bool { store.arena.hasIdleMemory }
+    public var hasIdleMemory: Bool {
+        store.arena.hasIdleMemory || !trash.isEmpty || store.table.isWorthFreeing
+            || store.links.isWorthFreeing || store.arena.isWorthFreeing
+    }
 
     /// Gives freed memory back to the system, in slices.
     ///
@@ -143,6 +146,12 @@ extension StoreService {
             unixSeconds: 0,
             monotonicMilliseconds: time.monotonicMilliseconds - Self.idleMilliseconds)
         while store.arena.giveBack(before: limit.tick) {
+            guard hasTime() else { return true }
+        }
+        trash.append(store.table.takeBlock())
+        trash.append(store.links.takeBlock())
+        trash.append(store.arena.takeBlock())
+        while trash.freePiece() {
             guard hasTime() else { return true }
         }
         return false

@@ -11,7 +11,6 @@ extension StoreService {
     func runInput(_ session: Session) {
         let consumed = run(session, session.input.bytes)
         session.input.consume(consumed)
-        if session.input.isEmpty { session.input.reset() }
     }
 
     /// Works on the frames in `bytes`; says how many bytes are done with.

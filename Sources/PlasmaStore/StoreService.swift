@@ -17,6 +17,7 @@ public final class StoreService {
     var changed: [Session] = []
     var subscribers: [Session] = []
     var bufferedByteCount = 0
+    var trash = Trash()
 
     /// A store for `capacity` bytes of objects, in memory or in files under `directory`.
     public init(
@@ -50,8 +51,8 @@ public final class StoreService {
         guard !session.isClosing else { return }
         session.isClosing = true
         session.operation = nil
-        session.input.reset()
-        session.output = ReplyQueue()
+        session.input.consume(session.input.count)
+        session.output.clear()
         endSubscription(session)
         count(session)
         enqueue(session)

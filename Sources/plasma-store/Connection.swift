@@ -21,6 +21,8 @@ final class Connection {
     private static let directByteCountMax = 256 << 10
     /// Bytes sent in one go before others get their turn, also to a client that reads fast.
     private static let sentByteCountMax = 256 << 10
+    /// Bytes sent in one system call: the kernel goes on as long as the client reads along.
+    private static let sentByteCountOnce = 64 << 10
 
     init(_ socket: Int32, _ session: Session, _ program: Program) {
         self.socket = Descriptor(adopting: socket)
@@ -122,7 +124,7 @@ extension Connection {
 
     /// Sends once; `false` when the client takes no more now, `nil` when it is gone.
     private func sendOnce() -> Bool? {
-        let count = session.output.sendableCount
+        let count = min(session.output.sendableCount, Self.sentByteCountOnce)
         if count > 0 {
             let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
             let bytes = session.output.bytes.bytes
@@ -177,9 +179,11 @@ extension Connection {
         while !subscription.queue.isEmpty, !subscription.isBroken,
             unsent - subscription.queue.count < Self.sentByteCountMax
         {
-            let bytes = subscription.queue.bytes
+            let queued = subscription.queue.bytes
+            let count = min(queued.count, Self.sentByteCountOnce)
             let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
-            let sent = send(subscription.descriptor, bytes.baseAddress, bytes.count, flags)
+            let sent = send(
+                subscription.descriptor, queued.baseAddress, count, flags)
             guard sent > 0 else {
                 if !isTransient(errno) { reason = String(cString: strerror(errno)) }
                 break

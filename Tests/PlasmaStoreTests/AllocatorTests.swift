@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import PlasmaStore
@@ -78,6 +79,30 @@ struct SplitMix: RandomNumberGenerator {
         #expect(block != nil)
         let none = allocator.take(1)
         #expect(none == nil)
+    }
+
+    @Test func theBookkeepingOfManyBlocksIsGivenUpWhenAllAreFree() {
+        var allocator = BlockAllocator()
+        allocator.addSegment(0, granules: 1..<20_001)
+        allocator.addSegment(1, granules: 1..<10_001)
+        var blocks: [UInt32] = []
+        while let block = allocator.take(3) { blocks.append(block) }
+        #expect(blocks.count > 9000)
+        var hasBlock = allocator.takeBlock() != nil
+        #expect(!hasBlock)
+        for block in blocks { allocator.giveBack(block, now: 7) }
+        let block = allocator.takeBlock()
+        #expect(block != nil)
+        free(block?.base)
+        hasBlock = allocator.takeBlock() != nil
+        #expect(!hasBlock)
+        let isSound = allocator.invariantsHold()
+        #expect(isSound && allocator.blockCount == 2)
+        #expect(allocator.oldestIdle?.since == 7)
+        for count in [20_000, 10_000] {
+            let whole = allocator.take(count)
+            #expect(whole != nil)
+        }
     }
 
     @Test func onlyFreeRunsThatAreWorthItBecomeIdle() {
