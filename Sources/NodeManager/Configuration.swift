@@ -17,6 +17,8 @@ extension NodeManager {
         public var heartbeatPeriod = Duration.seconds(1)
         /// How often the log is read although no message came: a net under the subscription.
         public var logPeriod = Duration.seconds(5)
+        /// How long after the server refused a report it is said again.
+        public var refusalPeriod = Duration.seconds(10)
         /// How late a notification may be: an object first heard of more than this after a
         /// deletion was logged is another object than the one that was deleted.
         public var notificationDelayMax = Duration.seconds(5)

@@ -142,7 +142,7 @@ extension NodeManager {
             say(
                 .notice,
                 "batch \(batch) ended (\(reason)): deleting \(count) objects, log \(entry.id), "
-                    + "\(now - loggedAt) ms ago")
+                    + "\(max(0, now - loggedAt)) ms ago")
         case .objects(let ids):
             let count = delete(ids, loggedAt: loggedAt, areSingled: true)
             say(.notice, "objects freed: deleting \(count) of \(ids.count), log \(entry.id)")

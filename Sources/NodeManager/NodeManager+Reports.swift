@@ -13,8 +13,12 @@ struct Reports {
     private var waiting = Queue<Report>()
     /// Reports sent and not answered.
     var underWayCount = 0
+    /// When the server first refused a report that is to be said again; and how many it refused.
+    var refusedSince: Int64?
+    var refusedCount = 0
 
-    var isEmpty: Bool { waiting.isEmpty && underWayCount == 0 }
+    /// Whether the server knows everything.
+    var isEmpty: Bool { waiting.isEmpty && underWayCount == 0 && refusedCount == 0 }
 
     mutating func append(_ report: Report) { waiting.append(report) }
 
@@ -79,8 +83,27 @@ extension NodeManager {
             delete(id)
             lateCount += 1
         default:
-            say(.warning, "server refused object \(id): \(reply.errorLine ?? "\(reply)")")
-        // In doubt it stays in the store; the next registration reports it again.
+            refused(id, reply)
         }
+    }
+
+    /// In doubt the object stays, and is reported again in a while.
+    private mutating func refused(_ id: RecordID, _ reply: ControlReply) {
+        if reports.refusedCount == 0 {
+            reports.refusedSince = now
+            let line = reply.errorLine ?? "\(reply)"
+            say(.warning, "server refused object \(id), perhaps others too: \(line)")
+        }
+        reports.refusedCount += 1
+        mirror.update(id) { $0.isReported = false }
+    }
+
+    mutating func reportRefusedAgain() {
+        guard server.phase == .steady, let since = reports.refusedSince,
+            now - since >= configuration.refusalPeriod.milliseconds
+        else { return }
+        reports.refusedSince = nil
+        reports.refusedCount = 0
+        reportAll()
     }
 }

@@ -153,8 +153,7 @@ extension NodeManager {
         store.phase = .synced
         say(.notice, "store mirrored: \(mirror.count) objects, \(mirror.byteCount) bytes")
         deleteDoomed()
-        // Anew: the log may have been trimmed while the store was away.
-        if server.phase == .waitingForStore { greet() }
+        startWhenBothAreThere()
     }
 
     private mutating func rememberDoomed() {

@@ -90,6 +90,7 @@ public struct NodeManager {
             lateCount = 0
         }
         giveUpReplayAfterSilence()
+        reportRefusedAgain()
         switch server.phase {
         case .lost, .greeting: break
         case .refused(let since):

@@ -137,7 +137,7 @@ import Testing
         #expect(!world.has(object(42, 1)))
     }
 
-    @Test("an object that the server refuses for another reason stays")
+    @Test("an object that the server refuses for another reason stays, and is reported again")
     func refusedObject() {
         var world = World()
         world.connect()
@@ -148,5 +148,10 @@ import Testing
         for (number, _) in sent { world.take(.reply(number, .error(code: "OOM", text: "full"))) }
         world.settle()
         #expect(world.has(object(7, 1)))
+        #expect(!world.manager.isIdle)
+        world.advance(10_000)
+        world.settle()
+        #expect(world.isLocated(object(7, 1)))
+        #expect(world.manager.isIdle)
     }
 }
