@@ -10,9 +10,9 @@ import warnings
 import numpy
 import redis
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from pyarrow import plasma
+# pyarrow 11 says at each call that it is the last one with Plasma.
+warnings.simplefilter("ignore", DeprecationWarning)
+from pyarrow import plasma  # noqa: E402
 
 OBJECTS_PER_NODE = 100
 
