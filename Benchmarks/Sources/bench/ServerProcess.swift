@@ -1,0 +1,83 @@
+import Foundation
+
+struct BenchError: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// A server under measurement, on a port of its own; ended when released.
+final class ServerProcess {
+    let name: String
+    let port: Int
+    private let process = Process()
+
+    private init(_ name: String, _ executable: String, _ arguments: [String], port: Int) throws {
+        self.name = name
+        self.port = port
+        let pinned = try Self.pinned(executable, arguments, processor: 0)
+        process.executableURL = URL(filePath: pinned[0])
+        process.arguments = Array(pinned.dropFirst())
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        for _ in 0..<100 {
+            if (try? Connection(port: port))?.command(["PING"]) == "+PONG" { return }
+            usleep(50_000)
+        }
+        throw BenchError(description: "\(name) does not answer on port \(port)")
+    }
+
+    deinit {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    static func gcs() throws -> ServerProcess {
+        let folder =
+            ProcessInfo.processInfo.environment["GCS_BIN"]
+            ?? URL(filePath: #filePath).deletingLastPathComponent().appending(
+                path: "../../../.build/release"
+            ).standardizedFileURL.path
+        let executable = "\(folder)/gcs-server"
+        guard FileManager.default.isExecutableFile(atPath: executable) else {
+            throw BenchError(description: "no \(executable): build it with swift build -c release")
+        }
+        let port = try Connection.freePort()
+        return try ServerProcess("gcs-server", executable, ["--port", "\(port)"], port: port)
+    }
+
+    static func redis() throws -> ServerProcess {
+        let port = try Connection.freePort()
+        let arguments = ["--port", "\(port)", "--save", "", "--appendonly", "no"]
+        return try ServerProcess("redis-server", path(of: "redis-server"), arguments, port: port)
+    }
+
+    /// Seconds of processor time used so far.
+    var processorSeconds: Double {
+        guard let text = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
+        else { return 0 }
+        let fields = text.split(separator: " ")
+        return ((Double(fields[13]) ?? 0) + (Double(fields[14]) ?? 0)) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// Bytes of memory in use.
+    var residentByteCount: Int {
+        guard let text = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/statm", encoding: .utf8)
+        else { return 0 }
+        return (Int(text.split(separator: " ")[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    /// A command line bound to one processor, if `taskset` is there.
+    static func pinned(_ executable: String, _ arguments: [String], processor: Int) throws -> [String] {
+        guard ProcessInfo.processInfo.activeProcessorCount > 1, let taskset = try? path(of: "taskset") else {
+            return [executable] + arguments
+        }
+        return [taskset, "-c", "\(processor)", executable] + arguments
+    }
+
+    static func path(of program: String) throws -> String {
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+        for folder in folders where FileManager.default.isExecutableFile(atPath: "\(folder)/\(program)") {
+            return "\(folder)/\(program)"
+        }
+        throw BenchError(description: "\(program) is not installed (Debian: redis-server, redis-tools)")
+    }
+}
