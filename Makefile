@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 FILTER ?=
+ARGS ?=
 VENV := .build/venv
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -30,6 +31,10 @@ lint: setup ## the formatter's rules and the tidy tests
 
 format: ## rewrite Swift sources as the formatter wants them
 	$(SWIFT) format format --in-place --recursive --parallel Sources Tests Package.swift
+
+bench: release ## speed and memory beside redis-server; ARGS="throughput --quick" for less
+	$(SWIFT) build -c release --package-path Benchmarks
+	GCS_BIN="$$PWD/.build/release" Benchmarks/.build/release/bench $(ARGS)
 
 docs: setup ## write what is generated from code: conf/*.conf, Documentation/*.md
 	@UPDATE_GENERATED=1 SWIFT="$(SWIFT)" Scripts/swift-test.sh GeneratedFilesTests

@@ -30,7 +30,7 @@ public struct RecordKey: Equatable, Sendable {
 /// slab number << 17 | offset / 8.
 ///
 /// Source of the layout and of the compaction rule: measurements of a prototype, see
-/// Documentation/decisions/0003-region-store.md.
+/// Documentation/decisions/0004-region-store.md.
 struct Region {
     struct Slab {
         /// `nil` while the number is free.
