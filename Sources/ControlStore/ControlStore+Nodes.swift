@@ -1,3 +1,5 @@
+public import Identifiers
+
 extension ControlStore {
     /// Takes a node in, and forgets where it reported objects before.
     ///

@@ -1,41 +1,5 @@
 public import Identifiers
 
-/// The id of a log entry: milliseconds and a sequence number, as in a Redis stream.
-public struct LogID: Comparable, Hashable, Sendable {
-    /// Milliseconds since 1970.
-    public var milliseconds: UInt64
-    /// Counts entries of the same millisecond.
-    public var sequence: UInt64
-
-    /// An id of two parts.
-    public init(milliseconds: UInt64, sequence: UInt64) {
-        self.milliseconds = milliseconds
-        self.sequence = sequence
-    }
-
-    /// Before every entry.
-    public static let zero = LogID(milliseconds: 0, sequence: 0)
-    /// After every entry.
-    public static let max = LogID(milliseconds: .max, sequence: .max)
-
-    /// Orders by time.
-    public static func < (left: LogID, right: LogID) -> Bool {
-        (left.milliseconds, left.sequence) < (right.milliseconds, right.sequence)
-    }
-
-    /// The smallest id above this one.
-    public var next: LogID {
-        sequence == .max
-            ? LogID(milliseconds: milliseconds &+ 1, sequence: 0)
-            : LogID(milliseconds: milliseconds, sequence: sequence + 1)
-    }
-}
-
-extension LogID: CustomStringConvertible {
-    /// `milliseconds-sequence`.
-    public var description: String { "\(milliseconds)-\(sequence)" }
-}
-
 /// What was deleted: the value behind a notification and a log entry.
 public struct Deletion: Sendable {
     /// What it covers.

@@ -1,4 +1,4 @@
-internal import Identifiers
+public import Identifiers
 
 /// A node: one machine, with its node manager and its object store.
 public struct Node: Sendable {

@@ -1,19 +1,6 @@
 internal import ControlStore
+internal import Identifiers
 internal import RESP
-
-extension LogID {
-    /// Reads `ms-seq`, or `ms` with `sequence` for the part that is missing.
-    init?(_ word: Word, sequence: UInt64) {
-        let parts = word.text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let milliseconds = UInt64(parts[0]) else { return nil }
-        guard parts.count == 2 else {
-            self.init(milliseconds: milliseconds, sequence: sequence)
-            return
-        }
-        guard let second = UInt64(parts[1]) else { return nil }
-        self.init(milliseconds: milliseconds, sequence: second)
-    }
-}
 
 extension Command {
     static let xlen = Command(
@@ -123,7 +110,7 @@ extension Call {
         if word.matches("+") { return .max }
         let isOpen = word.count > 0 && word.start[0] == UInt8(ascii: "(")
         if isOpen { word = Word(start: word.start + 1, count: word.count - 1) }
-        guard let id = LogID(word, sequence: isLower ? 0 : .max) else { throw .notAStreamID }
+        guard let id = LogID(word.text, sequence: isLower ? 0 : .max) else { throw .notAStreamID }
         guard isOpen else { return id }
         if isLower { return id.next }
         return id.sequence > 0
@@ -143,7 +130,7 @@ extension Call {
         for position in 0..<count {
             let isTheLog = try isLog(words[words.position + position])
             let word = words[words.position + count + position]
-            let id = word.matches("$") ? store.log.lastID : LogID(word, sequence: 0)
+            let id = word.matches("$") ? store.log.lastID : LogID(word.text, sequence: 0)
             guard let id else { throw .notAStreamID }
             if isTheLog { found = id }
         }

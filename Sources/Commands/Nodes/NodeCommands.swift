@@ -1,4 +1,5 @@
 internal import ControlStore
+internal import Identifiers
 internal import RESP
 
 extension Command {
@@ -51,7 +52,7 @@ extension Command {
         arguments: [.string("node"), .string("deletion-id")], reply: "status: OK"
     ) { (call) throws(CommandError) in
         let name = try call.node()
-        guard let id = LogID(try call.word(), sequence: 0) else { throw .notAStreamID }
+        guard let id = LogID(try call.word().text, sequence: 0) else { throw .notAStreamID }
         try call.attempt { () throws(StoreError) in try call.store.acknowledge(name, upTo: id) }
         call.reply.ok()
     }

@@ -1,4 +1,4 @@
-public import ControlStore
+internal import ControlStore
 public import Identifiers
 internal import RESP
 public import Settings

@@ -1,4 +1,5 @@
 internal import ControlStore
+internal import Identifiers
 internal import RESP
 internal import Settings
 
