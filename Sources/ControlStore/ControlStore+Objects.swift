@@ -47,14 +47,18 @@ extension ControlStore {
             record[position] = location
             return false
         }
-        append(location, to: record, at: site)
+        try append(location, to: record, at: site)
         return true
     }
 
-    private mutating func append(_ location: UInt32, to record: ObjectRecord, at site: Site) {
+    private mutating func append(
+        _ location: UInt32, to record: ObjectRecord, at site: Site
+    ) throws(StoreError) {
         dropDeadLocations(record)
         let count = record.locationCount
-        precondition(count < Int(UInt16.max), "an object with more than 65,534 copies")
+        guard count < ObjectRecord.locationCountMax else {
+            throw .tooManyLocations(ObjectRecord.locationCountMax)
+        }
         let grown = ObjectRecord(
             resize(site, byteCount: ObjectRecord.byteCount(locationCount: count + 1)))
         grown.locationCount = count + 1

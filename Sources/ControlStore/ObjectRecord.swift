@@ -3,6 +3,7 @@
 /// A location is the number of a node's registration; its top bit marks a secondary copy.
 struct ObjectRecord {
     static let headerByteCount = 12
+    static let locationCountMax = 10_000
     static let secondaryBit: UInt32 = 1 << 31
     private static let keptBit: UInt8 = 1
 

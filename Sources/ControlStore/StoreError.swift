@@ -18,6 +18,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case notOwned(RecordID, owner: BatchID, named: BatchID)
     /// The batch's name is too long.
     case nameTooLong(Int)
+    /// The object has as many copies as a record can hold.
+    case tooManyLocations(Int)
     /// No node of this name is known.
     case noNode
     /// The deletion id is newer than the log's newest.

@@ -60,7 +60,7 @@ public final class Listener {
     /// Listens on a TCP port of one address.
     ///
     /// - Parameters:
-    ///   - host: an address in digits, `*` or a name.
+    ///   - host: an address in digits, a name, `*` for every IPv4 and `::*` for every IPv6 address.
     ///   - port: 0 for one that the system chooses.
     public static func tcp(
         _ loop: Loop, host: String, port: Int, backlog: Int,
@@ -70,7 +70,9 @@ public final class Listener {
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_PASSIVE
         var found: UnsafeMutablePointer<addrinfo>?
-        let status = getaddrinfo(host == "*" ? nil : host, String(port), &hints, &found)
+        if host == "*" { hints.ai_family = AF_INET }
+        let address = host == "::*" ? "::" : host
+        let status = getaddrinfo(host == "*" ? nil : address, String(port), &hints, &found)
         guard status == 0, let first = found else {
             errno = EADDRNOTAVAIL
             throw SocketError("cannot resolve \(host)")

@@ -101,6 +101,7 @@ public struct RequestParser: ~Copyable {
                     return nil
                 }
                 guard count >= 0, count <= limits.wordByteCountMax else { throw .invalidBulkLength }
+                guard position &+ count < Int(UInt32.max) else { throw .requestTooLong }
                 bulkCount = count
             }
             guard input.byteCount &- position >= bulkCount &+ 2 else { return nil }

@@ -273,7 +273,7 @@ extension Server {
             flush(session, &transport)
         }
         state.pointee.output.truncate(to: 0)
-        return isWalking || isMaintaining || !state.pointee.dirty.isEmpty
+        return isWalking || isMaintaining || !state.pointee.dirty.isEmpty || state.pointee.canHandOver
     }
 
     /// Goes on with the input of connections whose late reply is written.

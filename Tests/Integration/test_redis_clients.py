@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import threading
 import time
@@ -61,6 +62,30 @@ def test_the_key_space(client):
     assert client.delete(key) == 1 and client.exists(key) == 0
     assert client.expire("GC:9", 100) and 0 < client.ttl("GC:9") <= 100 and client.persist("GC:9")
     assert client.unlink("GC:9") == 1 and client.dbsize() == 2
+
+
+def test_large_replies_come_whole_while_others_are_served(server):
+    writer = server.client()
+    writer.execute_command("GCS.BATCH", "START", "ID", 8)
+    for start in range(0, 400_000, 20_000):
+        pipeline = writer.pipeline(transaction=False)
+        for number in range(start, start + 20_000):
+            pipeline.execute_command("GCS.TASK", "ADD", programs.task_id(8, number), b"spec")
+        pipeline.execute()
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(b"SMEMBERS GC:8\r\nPING\r\n")
+        waits = []
+        for _ in range(200):
+            started = time.monotonic()
+            assert writer.ping()
+            waits.append(time.monotonic() - started)
+        data = bytearray()
+        while not data.endswith(b"+PONG\r\n"):
+            data += slow.recv(1 << 20)
+        assert data.startswith(b"*400000\r\n")
+        assert data.count(b"\r\nTASK:0000000000000008") == 400_000
+    assert sorted(waits)[-10] < 0.05
+    assert len(writer.smembers("GC:8")) == 400_000
 
 
 def test_the_log_as_a_stream(client):

@@ -63,6 +63,7 @@ extension StoreError {
         case .notOwned(let object, let owner, let named):
             "ERR object \(object) belongs to batch \(owner), not to batch \(named)"
         case .nameTooLong(let count): "ERR batch name too long: at most 1024 bytes, found \(count)"
+        case .tooManyLocations(let count): "ERR too many locations: at most \(count) for an object"
         case .noNode: "NONODE no such node"
         case .acknowledgedTooMuch: "ERR the deletion id is newer than the log's newest entry"
         }

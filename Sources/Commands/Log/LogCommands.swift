@@ -113,6 +113,7 @@ extension Call {
         guard let id = LogID(word.text, sequence: isLower ? 0 : .max) else { throw .notAStreamID }
         guard isOpen else { return id }
         if isLower { return id.next }
+        guard id > .zero else { throw .text("ERR invalid end ID for the interval") }
         return id.sequence > 0
             ? LogID(milliseconds: id.milliseconds, sequence: id.sequence - 1)
             : LogID(milliseconds: id.milliseconds &- 1, sequence: .max)

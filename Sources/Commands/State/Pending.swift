@@ -23,10 +23,40 @@ public final class Pending {
     /// What is to be done.
     public var work: Work
     var cursor: UInt64 = 0
-    var isStarted = false
     var count = 0
-    /// The elements found so far.
-    var body = ReplyWriter(capacity: 64 << 10)
+    /// Whether every element is found, and the reply's head is written.
+    var isFound = false
+    /// The elements found and not handed over yet, in pieces: no piece is ever moved to grow.
+    private var pieces: [Piece] = []
+    private let version: UInt8
 
-    init(_ work: Work) { self.work = work }
+    /// Bytes after which a new piece is started.
+    static let pieceByteCount = 256 << 10
+    /// Bytes waiting in a connection's queue above which nothing more is handed to it.
+    static let queueByteCountMax = 1 << 20
+
+    final class Piece {
+        var writer = ReplyWriter(capacity: 4096)
+    }
+
+    init(_ work: Work, version: UInt8) {
+        self.work = work
+        self.version = version
+    }
+
+    /// Whether something is left to be handed over.
+    var hasPieces: Bool { !pieces.isEmpty }
+
+    /// Adds an element.
+    func add(_ write: (inout ReplyWriter) -> Void) {
+        if pieces.last.map({ $0.writer.count >= Self.pieceByteCount }) ?? true {
+            pieces.append(Piece())
+            pieces[pieces.count - 1].writer.version = version
+        }
+        write(&pieces[pieces.count - 1].writer)
+        count += 1
+    }
+
+    /// Takes the oldest piece out.
+    func takePiece() -> Piece { pieces.removeFirst() }
 }

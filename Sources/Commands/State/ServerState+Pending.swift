@@ -6,8 +6,7 @@ internal import Settings
 extension Call {
     /// Leaves the reply to slices between turns, or to a later event; the first slice runs now.
     func wait(for work: Pending.Work) {
-        let pending = Pending(work)
-        pending.body.version = session.pointee.version
+        let pending = Pending(work, version: session.pointee.version)
         session.pointee.pending = pending
         if state.pointee.advance(session, pending) { return session.pointee.pending = nil }
         state.pointee.waiting.append(session)
@@ -18,17 +17,32 @@ extension ServerState {
     /// Elements that one slice of a walk looks at.
     private static var sliceCount: Int { 1000 }
 
-    /// Does a slice of what a connection waits for, and writes the reply when it is whole.
+    /// Does a slice of what a connection waits for; the reply's head when all is found, then its pieces as
+    /// the connection takes them.
     ///
     /// - Returns: whether it is answered.
     mutating func advance(_ session: SessionPointer, _ pending: Pending) -> Bool {
+        if !pending.isFound {
+            guard find(pending) else { return false }
+            pending.isFound = true
+        }
+        let start = output.count
+        while pending.hasPieces {
+            let unsent = session.pointee.queue.count + output.count - start
+            guard unsent < Pending.queueByteCountMax else { return false }
+            let piece = pending.takePiece()
+            output.raw(piece.writer.base, piece.writer.count)
+        }
+        return true
+    }
+
+    /// Looks at some elements; writes the reply's head after the last.
+    private mutating func find(_ pending: Pending) -> Bool {
         switch pending.work {
         case .keys(let glob):
             pending.cursor = store.scan(from: pending.cursor, budget: Self.sliceCount) { key in
                 let name = key.name
-                guard glob.matches(name) else { return }
-                pending.body.bulk(name)
-                pending.count += 1
+                if glob.matches(name) { pending.add { $0.bulk(name) } }
             }
             guard pending.cursor == 0 else { return false }
             output.array(pending.count)
@@ -37,8 +51,7 @@ extension ServerState {
             pending.cursor =
                 store.scanMembers(of: batch, from: pending.cursor, budget: Self.sliceCount) {
                     id, kind in
-                    pending.body.bulk(ScannedKey.record(id, kind).name)
-                    pending.count += 1
+                    pending.add { $0.bulk(ScannedKey.record(id, kind).name) }
                 } ?? 0
             guard pending.cursor == 0 else { return false }
             output.set(pending.count)
@@ -48,9 +61,7 @@ extension ServerState {
         case .read(_, _, let deadline):
             guard deadline > 0, deadline <= now else { return false }
             output.nullArray()
-            return true
         }
-        output.raw(pending.body.base, pending.body.count)
         return true
     }
 
@@ -66,8 +77,7 @@ extension ServerState {
         var last = from
         for position in isReverse ? Array(positions.reversed()) : Array(positions) {
             let entry = store.log[position]
-            pending.body.entry(entry)
-            pending.count += 1
+            pending.add { $0.entry(entry) }
             last = entry.id
         }
         if isReverse {
@@ -113,24 +123,23 @@ extension ServerState {
 
     /// Does a slice for everyone who waits.
     ///
-    /// - Returns: whether some walk goes on; readers of the log wait for events, not for slices.
+    /// - Returns: whether some walk goes on; readers of the log wait for events.
     public mutating func advanceWaiting() -> Bool {
         guard !waiting.isEmpty else { return false }
         var isWalking = false
         for session in waiting {
             guard let pending = session.pointee.pending else { continue }
             answer(session) { state in state.advance(session, pending) }
-            if session.pointee.pending != nil {
-                if case .read = pending.work { continue }
-                isWalking = true
-            }
+            guard session.pointee.pending != nil, !pending.isFound else { continue }
+            if case .read = pending.work { continue }
+            isWalking = true
         }
         return isWalking
     }
 
-    /// Writes a late reply into the connection's own queue.
+    /// Writes a late reply, or a part of it, into the connection's own queue.
     ///
-    /// - Parameter write: writes it to `output`, and tells whether it is whole.
+    /// - Parameter write: writes to `output`, and tells whether the reply is whole.
     private mutating func answer(
         _ session: SessionPointer, _ write: (inout ServerState) -> Bool
     ) {
@@ -139,11 +148,18 @@ extension ServerState {
         output.version = session.pointee.version
         let isWhole = write(&self)
         output.version = version
-        guard isWhole else { return }
-        session.pointee.pending = nil
+        if isWhole { session.pointee.pending = nil }
+        guard output.count > start else { return }
         send(session, output.base + start, output.count - start)
         output.truncate(to: start)
-        touch(session)
+    }
+
+    /// Whether a connection has room for more of its reply.
+    public var canHandOver: Bool {
+        waiting.contains { session in
+            guard let pending = session.pointee.pending, pending.isFound else { return false }
+            return session.pointee.queue.count < Pending.queueByteCountMax
+        }
     }
 
     /// Forgets connections that wait no longer; returns those whose held input can go on.

@@ -1,3 +1,4 @@
+internal import Glibc
 public import RESP
 
 /// A session's place in memory; the same for its whole life.
@@ -108,22 +109,27 @@ public struct HeldInput: ~Copyable {
     /// Room for `capacity` bytes; goes on with a parser that has read a part.
     public init(capacity: Int, parser: consuming RequestParser) {
         self.capacity = capacity
-        bytes = .allocate(capacity: capacity)
         self.parser = parser
+        bytes = Self.resized(nil, capacity)
     }
 
-    deinit { bytes.deallocate() }
+    deinit { free(bytes) }
 
     /// Makes room for at least `byteCount` more bytes.
     public mutating func reserve(_ byteCount: Int) {
         guard capacity - count < byteCount else { return }
-        var newCapacity = capacity * 2
-        while newCapacity - count < byteCount { newCapacity *= 2 }
-        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: newCapacity)
-        larger.update(from: bytes, count: count)
-        bytes.deallocate()
-        bytes = larger
-        capacity = newCapacity
+        while capacity - count < byteCount { capacity *= 2 }
+        bytes = Self.resized(bytes, capacity)
+    }
+
+    /// By `realloc`, which moves the pages of a large word rather than its bytes.
+    private static func resized(
+        _ bytes: UnsafeMutablePointer<UInt8>?, _ capacity: Int
+    ) -> UnsafeMutablePointer<UInt8> {
+        guard let block = realloc(bytes, capacity) else {
+            preconditionFailure("the system has no memory left for a request of \(capacity) bytes")
+        }
+        return block.assumingMemoryBound(to: UInt8.self)
     }
 
     /// Forgets the first `byteCount` bytes.
