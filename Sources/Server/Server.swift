@@ -273,7 +273,8 @@ extension Server {
             flush(session, &transport)
         }
         state.pointee.output.truncate(to: 0)
-        return isWalking || isMaintaining || !state.pointee.dirty.isEmpty || state.pointee.canHandOver
+        return isWalking || isMaintaining || !state.pointee.dirty.isEmpty
+            || state.pointee.canHandOver
     }
 
     /// Goes on with the input of connections whose late reply is written.
