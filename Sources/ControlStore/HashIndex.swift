@@ -32,10 +32,11 @@ struct HashIndex {
         return directory[Int(truncatingIfNeeded: hash >> (64 &- UInt64(depth)))]
     }
 
+    /// Neither 0, which marks an empty slot, nor 1, which `matches` may take an empty slot for.
     @inline(__always)
     private static func tag(of hash: UInt64) -> UInt8 {
         let tag = UInt8(truncatingIfNeeded: hash)
-        return tag == 0 ? 1 : tag
+        return tag < 2 ? tag | 2 : tag
     }
 
     @inline(__always)
@@ -45,7 +46,7 @@ struct HashIndex {
 
     /// Bytes of `word` that equal `tag`: their top bits.
     ///
-    /// May also mark a byte above a true match.
+    /// May also mark a byte above a true match that differs from `tag` in the lowest bit only.
     @inline(__always)
     private static func matches(_ word: UInt64, _ tag: UInt8) -> UInt64 {
         let difference = word ^ (UInt64(tag) &* 0x0101_0101_0101_0101)

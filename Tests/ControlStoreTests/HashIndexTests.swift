@@ -9,6 +9,27 @@ import Testing
         return (value &+ 1) &* 0x9e37_79b9_7f4a_7c15 &* 0xd6e8_feb8_6659_fd93
     }
 
+    @Test(
+        "a reference that was removed is never looked at again", arguments: 0..<256 as Range<UInt64>
+    )
+    func removed(tag: UInt64) {
+        var pool = Pool()
+        var index = HashIndex()
+        for reference in 0..<12 as Range<UInt32> {
+            index.insert(tag, reference, &pool, hashOf: { _ in tag })
+        }
+        let removed = stride(from: 1, to: 12, by: 2).map { UInt32($0) }
+        for reference in removed { #expect(index.remove(tag) { $0 == reference }) }
+        for other in 0..<256 as Range<UInt64> {
+            _ = index.find(other) { reference in
+                #expect(!removed.contains(reference), "hash \(other)")
+                return false
+            }
+        }
+        var (position, budget): (UInt64, Int) = (0, 100)
+        #expect(index.drop(&position, budget: &budget, &pool))
+    }
+
     @Test("holds what was inserted and not removed", arguments: [1, 11, 12, 13, 700, 60_000])
     func model(count: Int) {
         var random = SeededGenerator(seed: UInt64(count))
