@@ -4,10 +4,11 @@ SHELL := /bin/bash
 SWIFT ?= swift
 FILTER ?=
 ARGS ?=
+SEEDS ?= 1000
 VENV := .build/venv
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo run test check lint format bench docs clean setup release venv
+.PHONY: help demo run test check lint format simulate bench docs clean setup release venv
 .DEFAULT_GOAL := help
 
 help:
@@ -35,6 +36,11 @@ format: ## rewrite Swift sources as the formatter wants them
 bench: release ## speed and memory beside redis-server; ARGS="throughput --quick" for less
 	$(SWIFT) build -c release --package-path Benchmarks
 	GCS_BIN="$$PWD/.build/release" Benchmarks/.build/release/bench $(ARGS)
+
+simulate: setup ## SEEDS=<count> random lives of the whole system; SEED=<number> one, with its trace
+	@$(SWIFT) build -c release --product simulate
+	@SWIFT_DETERMINISTIC_HASHING=1 .build/release/simulate \
+		$(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 docs: setup ## write what is generated from code: conf/*.conf, Documentation/*.md
 	@UPDATE_GENERATED=1 SWIFT="$(SWIFT)" Scripts/swift-test.sh GeneratedFilesTests

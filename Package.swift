@@ -66,6 +66,17 @@ let package = Package(
             name: "NodeManager", dependencies: ["Identifiers", "RESP", "PlasmaProtocol"],
             swiftSettings: safe),
 
+        // Everything at once, on a clock and a network of its own.
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
+                "NodeManager",
+            ],
+            swiftSettings: common),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation"], swiftSettings: common),
+
         // Programs.
         .executableTarget(
             name: "gcs-server",
@@ -130,6 +141,8 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests", dependencies: ["gcs", "Identifiers", "RESP"],
             swiftSettings: common),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: common),
         .testTarget(
             name: "TidyTests", dependencies: ["Commands", "Settings"], swiftSettings: common),
     ]

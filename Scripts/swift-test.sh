@@ -13,6 +13,8 @@ trap 'rm -f "$log"' EXIT
 arguments=(--skip-build)
 [ -z "$filter" ] || arguments+=(--filter "$filter")
 status=0
+# Dictionaries in the same order in every process: a seed that failed fails again.
+export SWIFT_DETERMINISTIC_HASHING=1
 $swift test "${arguments[@]}" >"$log" 2>&1 || status=$?
 if [ $status -ne 0 ]; then
     # The failures; or, when the run did not come to its end, what it said last.

@@ -2,7 +2,9 @@ import Foundation
 import Testing
 
 @Suite struct ContentTests {
-    private static let programs: Set = ["gcs", "gcs-server", "gcs-node", "plasma-store"]
+    private static let programs: Set = [
+        "gcs", "gcs-server", "gcs-node", "plasma-store", "simulate",
+    ]
     private static let core: Set = [
         "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
     ]

@@ -1,0 +1,95 @@
+internal import Commands
+internal import ControlStore
+internal import Identifiers
+internal import Server
+internal import Settings
+
+/// One life of a server: the real core, with links instead of sockets.
+struct SimulatedServer: ~Copyable {
+    private var core: Server
+    private var transport = LinkTransport()
+    private var sessions: [Int: SessionPointer] = [:]
+
+    init(seed: UInt64, at now: Int64) {
+        var random = Random(seed: seed)
+        core = Server(
+            settings: ServerSettings(), host: Host(), seeds: HashSeeds(from: &random),
+            unixMicroseconds: now * 1000)
+        core.begin(at: now * 1000)
+    }
+
+    mutating func open(_ link: Int) {
+        var refusal = ""
+        let session = core.open(
+            peer: "10.0.0.1:\(link + 1)", local: "10.0.0.1:6379", isLocal: false, isLoopback: true,
+            refusal: &refusal)
+        guard let session else { preconditionFailure("link \(link) is refused: \(refusal)") }
+        sessions[link] = session
+        transport.links[session] = link
+    }
+
+    mutating func close(_ link: Int) {
+        guard let session = sessions.removeValue(forKey: link) else { return }
+        transport.links[session] = nil
+        core.state.pointee.closeSession(session)
+    }
+
+    /// A turn of the loop without input: what is due by time.
+    mutating func turn(at now: Int64) {
+        core.begin(at: now * 1000)
+        while core.finish(&transport) {}
+    }
+
+    /// A turn with input from one link.
+    mutating func receive(_ bytes: [UInt8], from link: Int) {
+        guard let session = sessions[link] else { return }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let room = core.input(for: session)
+            let count = min(room.count, rest.count)
+            precondition(count > 0, "link \(link) is not read any more")
+            _ = room.update(fromContentsOf: rest.prefix(count))
+            rest = rest.dropFirst(count)
+            core.received(count, from: session)
+        }
+        while core.finish(&transport) {}
+    }
+
+    /// What was sent since the last call, in order.
+    mutating func takeOutput() -> [(link: Int, bytes: [UInt8])] {
+        precondition(transport.closed.isEmpty, "the server closed links \(transport.closed)")
+        defer { transport.sent = [] }
+        return transport.sent
+    }
+
+    /// Deletions that some registered node has not acknowledged.
+    var logCount: Int { core.state.pointee.store.log.count }
+
+    /// The nodes that are said to have an object; `nil` without a record.
+    mutating func locations(of id: RecordID) -> [String]? {
+        core.state.pointee.store.object(id).map { object in
+            object.locations.map { String(decoding: $0.node, as: UTF8.self) }.sorted()
+        }
+    }
+}
+
+/// Takes every byte at once, and notes whose it is.
+private struct LinkTransport: Transport {
+    var links: [SessionPointer: Int] = [:]
+    var sent: [(link: Int, bytes: [UInt8])] = []
+    var closed: [Int] = []
+
+    mutating func send(
+        _ session: SessionPointer, _ chunk: UnsafeBufferPointer<UInt8>,
+        _ queue: UnsafeBufferPointer<UInt8>
+    ) -> Int {
+        if let link = links[session] { sent.append((link, Array(chunk) + Array(queue))) }
+        return chunk.count + queue.count
+    }
+
+    mutating func awaitRoom(_ session: SessionPointer, _ isWaiting: Bool) {}
+
+    mutating func close(_ session: SessionPointer) {
+        if let link = links[session] { closed.append(link) }
+    }
+}
