@@ -150,9 +150,10 @@ extension ControlStore {
     public mutating func maintain() -> Bool {
         let expiring = expireBatches(budget: 64)
         let freeing = freeSlice(budget: 48)
+        let unreferencing = maintainReferences()
         let forgetting = tombstones.expire(
             before: now - tombstoneMilliseconds, budget: 256, memory.seeds)
-        return expiring || freeing || forgetting || trimLog(budget: 256)
+        return expiring || freeing || unreferencing || forgetting || trimLog(budget: 256)
     }
 
     private mutating func trimLog(budget: Int) -> Bool {

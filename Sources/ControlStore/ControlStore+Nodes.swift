@@ -14,6 +14,8 @@ extension ControlStore {
             if let address { node.address = address }
             if let store { node.store = store }
             node.lastSeenAt = now
+            node.silence = 0
+            node.isLost = false
             acknowledged = node.acknowledged
         }
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
@@ -27,6 +29,8 @@ extension ControlStore {
         let position = try registered(name)
         nodes.update(at: position) { node in
             node.lastSeenAt = now
+            node.silence = 0
+            node.isLost = false
             node.fields = fields
         }
     }
@@ -39,6 +43,8 @@ extension ControlStore {
         guard id <= log.lastID else { throw .acknowledgedTooMuch }
         nodes.update(at: position) { node in
             node.lastSeenAt = now
+            node.silence = 0
+            node.isLost = false
             node.acknowledged = max(node.acknowledged, id)
         }
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
@@ -51,11 +57,12 @@ extension ControlStore {
         return position
     }
 
-    /// Forgets a node and its copies; deletions no longer wait for it.
+    /// Forgets a node, its copies and what its processes hold; deletions no longer wait for it.
     ///
     /// - Returns: whether it was known.
     public mutating func removeNode(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let position = nodes.position(of: name, memory.seeds) else { return false }
+        _ = clearReferences(ofNodeAt: position, isSilent: false)
         nodes.remove(at: position, memory.seeds)
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
         return true

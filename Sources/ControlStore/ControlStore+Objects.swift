@@ -18,6 +18,8 @@ public struct ObjectInfo: Sendable {
     public var isKept: Bool
     /// Where its copies are.
     public var locations: [ObjectLocation]
+    /// How many references there are to it.
+    public var referenceCount: Int
 }
 
 extension ControlStore {
@@ -111,7 +113,8 @@ extension ControlStore {
             locations.append(ObjectLocation(node: node.name, isSecondary: isSecondary))
         }
         return ObjectInfo(
-            owner: owner.pointee.id, size: record.size, isKept: record.isKept, locations: locations)
+            owner: owner.pointee.id, size: record.size, isKept: record.isKept, locations: locations,
+            referenceCount: referenceCount(of: id))
     }
 
     /// Removes objects everywhere: their records now, their copies through the log.

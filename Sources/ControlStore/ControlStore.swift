@@ -12,6 +12,11 @@ public struct ControlStore: ~Copyable {
     public var tombstoneMilliseconds: Int64 = 3_600_000
     /// Entries of the log at most (`gc-log-max-len`).
     public var logCountMax = 1_000_000
+    /// Whether an object that loses its last reference is freed (`reference-counting`).
+    public var isCountingReferences = false
+    /// Registered nodes that were silent for longer count as gone, in milliseconds; 0: none does
+    /// (`node-timeout-secs`).
+    public var nodeTimeoutMilliseconds: Int64 = 30_000
     /// The deletions.
     public internal(set) var log = DeletionLog()
     /// Deletions that were not announced yet; emptied by the server after each command.
@@ -25,6 +30,10 @@ public struct ControlStore: ~Copyable {
     var tombstones = Tombstones()
     var nodes = NodeTable()
     var deadlines = DeadlineHeap()
+    var references = ReferenceTable()
+    /// Objects that were freed with their last reference, and are to be announced together.
+    var unannouncedObjects: [RecordID] = []
+    var nodesCheckedAt: Int64 = 0
     var root: BatchPointer
     /// Batches whose memory is to be freed, first to last.
     var graveyard: BatchPointer?
@@ -205,6 +214,7 @@ extension ControlStore {
         bury(root)
         root = Self.makeBatch(.root, now: now, &memory)
         batches.insert(root, &memory)
+        forgetReferences()
         for node in knownNodes { _ = node.name.withUnsafeBufferPointer { removeNode($0) } }
         log.clear()
         (taskCount, objectCount, actorCount) = (0, 0, 0)

@@ -14,11 +14,17 @@ public struct Node: Sendable {
     public internal(set) var lastSeenAt: Int64 = 0
     /// The last deletion it carried out.
     public internal(set) var acknowledged = LogID.zero
+    /// Milliseconds of silence since it was last seen.
+    var silence: Int64 = 0
+    /// Whether it was silent for so long that it counts as gone.
+    public internal(set) var isLost = false
     /// What its last heartbeat told: field, value, field, value.
     public internal(set) var fields: [[UInt8]] = []
     /// What stands for it in locations; another one after each registration, so that what it reported
     /// before is forgotten at once.
     var number: UInt32
+    /// What stands for it in the table of references, while its processes hold any.
+    var holder = none
 
     /// Whether deletions wait for it.
     public var isRegistered: Bool { registeredAt > 0 }
@@ -45,21 +51,8 @@ struct NodeTable: ~Copyable {
     /// Nodes that deletions wait for.
     private(set) var registeredCount = 0
 
-    private static func hash(_ name: UnsafeBufferPointer<UInt8>, _ seeds: HashSeeds) -> UInt64 {
-        var hash = UInt64(name.count)
-        var word: UInt64 = 0
-        for (position, byte) in name.enumerated() {
-            word = word << 8 | UInt64(byte)
-            if position & 7 == 7 {
-                hash = seeds.hash(hash ^ word)
-                word = 0
-            }
-        }
-        return seeds.hash(hash ^ word)
-    }
-
     func position(of name: UnsafeBufferPointer<UInt8>, _ seeds: HashSeeds) -> Int? {
-        let place = index.find(Self.hash(name, seeds)) { position in
+        let place = index.find(seeds.hash(name)) { position in
             nodes.withUnsafeBufferPointer { nodes in
                 nodes[Int(position)]?.name.withUnsafeBufferPointer { other in
                     other.count == name.count && other.elementsEqual(name)
@@ -78,8 +71,8 @@ struct NodeTable: ~Copyable {
         if position == nodes.count { nodes.append(node) } else { nodes[position] = node }
         positions.append(Int32(position))
         var grown = index
-        grown.insert(Self.hash(name, seeds), UInt32(position), &memory.pool) { other in
-            nodes[Int(other)]?.name.withUnsafeBufferPointer { Self.hash($0, seeds) } ?? 0
+        grown.insert(seeds.hash(name), UInt32(position), &memory.pool) { other in
+            nodes[Int(other)]?.name.withUnsafeBufferPointer { seeds.hash($0) } ?? 0
         }
         index = grown
         return position
@@ -87,6 +80,10 @@ struct NodeTable: ~Copyable {
 
     func number(at position: Int) -> UInt32 {
         nodes.withUnsafeBufferPointer { $0[position]?.number ?? 0 }
+    }
+
+    func holder(at position: Int) -> UInt32 {
+        nodes.withUnsafeBufferPointer { $0[position]?.holder ?? none }
     }
 
     /// The node that a number in a location stands for; `nil` when it stands for none any more.
@@ -121,7 +118,7 @@ struct NodeTable: ~Copyable {
         if node.isRegistered { registeredCount -= 1 }
         positions[Int(node.number)] = -1
         var edited = index
-        _ = edited.remove(node.name.withUnsafeBufferPointer { Self.hash($0, seeds) }) {
+        _ = edited.remove(node.name.withUnsafeBufferPointer { seeds.hash($0) }) {
             Int($0) == position
         }
         index = edited

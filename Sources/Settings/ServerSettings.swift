@@ -30,6 +30,10 @@ public struct ServerSettings: Equatable, Sendable {
     public var batchTombstone = Duration.seconds(3600)
     /// `gc-log-max-len`: entries that the stream `gc:log` keeps.
     public var deletionLogLengthMax = 1_000_000
+    /// `reference-counting`: whether an object that loses its last reference is freed.
+    public var referenceCounting = false
+    /// `node-timeout-secs`: how long a registered node may be silent; zero for ever.
+    public var nodeTimeout = Duration.seconds(30)
     /// `notify-keyspace-events`: the events that are published.
     public var keyspaceEvents: KeyspaceEvents = []
     /// `databases`: there is one.
@@ -141,6 +145,20 @@ extension ServerSettings {
                 docs: """
                     Entries that the deletion log `gc:log` keeps for node managers that are \
                     away. A node manager that missed more compares its whole store instead.
+                    """),
+            Setting(
+                "reference-counting", \.referenceCounting, .yesNo,
+                docs: """
+                    Free an object everywhere once it had references (GCS.REF) and lost its last \
+                    one, whatever its batch, unless it is kept or pinned. Objects that lost \
+                    theirs before this was set stay until their batch ends.
+                    """),
+            Setting(
+                "node-timeout-secs", \.nodeTimeout, .seconds(0...Int(Int32.max)),
+                docs: """
+                    Count a registered node as lost that sent no heartbeat for this long, and \
+                    forget what its processes hold; 0 never does. Node managers send one every \
+                    second, so that 30 is a machine that is gone and not one that is busy.
                     """),
             Setting(
                 "notify-keyspace-events", \.keyspaceEvents, .keyspaceEvents,

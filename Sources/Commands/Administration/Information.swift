@@ -92,7 +92,8 @@ extension ServerState {
         [
             "gcs_batches:\(store.batchCount)", "gcs_tasks:\(store.taskCount)",
             "gcs_objects:\(store.objectCount)", "gcs_actors:\(store.actorCount)",
-            "gcs_nodes:\(store.registeredNodeCount)", "gcs_tombstones:\(store.tombstoneCount)",
+            "gcs_references:\(store.referenceCount)", "gcs_nodes:\(store.registeredNodeCount)",
+            "gcs_tombstones:\(store.tombstoneCount)",
             "gcs_log_length:\(store.log.count)", "gcs_log_last_id:\(store.log.lastID)",
             "gcs_freeing:\(store.isFreeing ? 1 : 0)",
         ]

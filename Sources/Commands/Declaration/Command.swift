@@ -51,6 +51,8 @@ public struct Command: Sendable {
         case tasks = "Tasks"
         /// GCS.OBJECT.
         case objects = "Objects"
+        /// GCS.REF.
+        case references = "References"
         /// GCS.NODE.
         case nodes = "Nodes"
         /// The key space.

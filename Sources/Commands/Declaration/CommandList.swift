@@ -15,6 +15,9 @@ extension Command {
             "GCS.OBJECT", "Records objects and where their copies are.", group: .objects,
             subcommands: [objectAdd, objectRemove, objectGet, objectFree]),
         Command(
+            "GCS.REF", "Records which process holds which object, and why.", group: .references,
+            subcommands: [referenceAdd, referenceRemove, referenceClear]),
+        Command(
             "GCS.NODE", "Knows the nodes, and what they carried out.", group: .nodes,
             subcommands: [nodeRegister, nodeHeartbeat, nodeAck, nodeList, nodeInfo, nodeRemove]),
         // The key space.

@@ -138,7 +138,7 @@ extension ServerState {
             field("bytes", "\(object.size)".utf8), field("pinned", "0".utf8),
             field("kept", (object.isKept ? "1" : "0").utf8),
             field("locations", locations.joined(separator: ",").utf8),
-            field("references", "0".utf8),
+            field("references", "\(object.referenceCount)".utf8),
         ]
     }
 

@@ -69,7 +69,8 @@ extension Command {
     static let nodeInfo = Command(
         "INFO", "Tells what is known of a node.",
         group: .nodes, flags: [.readOnly, .fast], arguments: [.string("node")],
-        reply: "map: id, address, store, registered-ms (0: only named by locations), last-seen-ms, "
+        reply: "map: id, address, store, status (alive; lost: silent for node-timeout-secs; "
+            + "unknown: only named by locations or references), registered-ms (0: never), last-seen-ms, "
             + "acknowledged, and the fields of its last heartbeat; nil when there is none"
     ) { (call) throws(CommandError) in
         guard let node = call.store.node(try call.node()) else { return call.reply.null() }
@@ -77,7 +78,7 @@ extension Command {
     }
 
     static let nodeRemove = Command(
-        "REMOVE", "Forgets a node and its copies; deletions no longer wait for it.",
+        "REMOVE", "Forgets a node, its copies and its references; deletions no longer wait for it.",
         group: .nodes, flags: [.write, .fast], arguments: [.string("node")],
         reply: "integer: 1 when it was known, else 0"
     ) { (call) throws(CommandError) in
@@ -86,6 +87,11 @@ extension Command {
 }
 
 extension Node {
+    private var status: StaticString {
+        if isLost { return "lost" }
+        return isRegistered ? "alive" : "unknown"
+    }
+
     /// What it shows as a map and as the hash `NODE:<id>`.
     var shownFields: [(name: [UInt8], value: [UInt8])] {
         func field(_ name: String, _ value: some Sequence<UInt8>) -> (name: [UInt8], value: [UInt8])
@@ -94,6 +100,7 @@ extension Node {
         }
         var shown = [
             field("id", name), field("address", address), field("store", store),
+            field("status", status.description.utf8),
             field("registered-ms", "\(registeredAt)".utf8),
             field("last-seen-ms", "\(lastSeenAt)".utf8),
             field("acknowledged", acknowledged.description.utf8),

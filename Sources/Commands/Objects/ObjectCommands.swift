@@ -61,7 +61,7 @@ extension Command {
             call.reply.bulk("copy")
             call.reply.bulk(location.isSecondary ? "secondary" : "primary")
         }
-        call.field("references", 0)
+        call.field("references", Int64(object.referenceCount))
     }
 
     static let objectFree = Command(

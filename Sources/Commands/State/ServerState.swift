@@ -59,6 +59,8 @@ public struct ServerState: ~Copyable {
     public mutating func settingsChanged() {
         store.tombstoneMilliseconds = settings.batchTombstone.components.seconds * 1000
         store.logCountMax = settings.deletionLogLengthMax
+        store.isCountingReferences = settings.referenceCounting
+        store.nodeTimeoutMilliseconds = settings.nodeTimeout.components.seconds * 1000
         host.settingsChanged(settings)
     }
 }
