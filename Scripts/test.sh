@@ -6,7 +6,8 @@ set -euo pipefail
 filter=${1:-}
 swift=${SWIFT:-swift}
 venv=${VENV:-.build/venv}
-pytest=("$venv/bin/python" -m pytest -p no:cacheprovider -q Tests/Integration)
+pytest=("$venv/bin/python" -m pytest -p no:cacheprovider -q
+    -c Tests/Integration/pytest.ini --rootdir . Tests/Integration Clients/python/tests)
 [ -z "$filter" ] || pytest+=(-k "$filter")
 
 swift_status=0
