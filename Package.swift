@@ -23,6 +23,7 @@ let package = Package(
         .executable(name: "gcs-node", targets: ["gcs-node"]),
         .executable(name: "plasma-store", targets: ["plasma-store"]),
         .executable(name: "gcs", targets: ["gcs"]),
+        .library(name: "GCSClient", targets: ["GCSClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -63,6 +64,10 @@ let package = Package(
             name: "ControlClient", dependencies: ["RESP", "CHiredis", "CLibevent", "EventLoop"],
             swiftSettings: common),
         .target(
+            name: "GCSClient",
+            dependencies: ["Identifiers", "RESP", "ControlClient", "EventLoop", "CSystem"],
+            swiftSettings: common),
+        .target(
             name: "NodeManager", dependencies: ["Identifiers", "RESP", "PlasmaProtocol"],
             swiftSettings: safe),
 
@@ -99,8 +104,8 @@ let package = Package(
         .executableTarget(
             name: "gcs",
             dependencies: [
-                "Identifiers", "RESP", "ControlClient", "PlasmaClient", "PlasmaProtocol",
-                "Commands", "Settings", "EventLoop",
+                "Identifiers", "RESP", "ControlClient", "GCSClient", "PlasmaClient",
+                "PlasmaProtocol", "Commands", "Settings", "EventLoop",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: common),
@@ -133,13 +138,16 @@ let package = Package(
             name: "ControlClientTests", dependencies: ["RESP", "ControlClient", "EventLoop"],
             swiftSettings: common),
         .testTarget(
+            name: "GCSClientTests", dependencies: ["GCSClient", "gcs-server"],
+            swiftSettings: common),
+        .testTarget(
             name: "PlasmaClientTests",
             dependencies: [
                 "Identifiers", "PlasmaProtocol", "PlasmaClient", "EventLoop", "plasma-store",
             ],
             swiftSettings: common),
         .testTarget(
-            name: "CommandLineTests", dependencies: ["gcs", "Identifiers", "RESP"],
+            name: "CommandLineTests", dependencies: ["gcs", "GCSClient", "Identifiers", "RESP"],
             swiftSettings: common),
         .testTarget(
             name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: common),

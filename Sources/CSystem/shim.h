@@ -3,6 +3,7 @@
 // _GNU_SOURCE, which would change the layout of types shared with the Glibc module.
 #pragma once
 #include <sys/select.h>
+#include <sys/eventfd.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -79,3 +80,6 @@ static inline int32_t gcs_peer_process(int socket) {
     if (getsockopt(socket, SOL_SOCKET, 17 /* SO_PEERCRED */, &peer, &length) != 0) return 0;
     return peer.pid;
 }
+
+/// A descriptor that counts: readable while what was written to it was not read; -1 on failure.
+static inline int gcs_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import ControlClient
 internal import Foundation
+internal import GCSClient
 internal import PlasmaClient
 
 /// A failure that a person can act on: one line on the standard error.
@@ -26,6 +27,8 @@ enum Program {
         } catch let failure as Failure {
             stop(failure.text, failure.exitCode)
         } catch let error as ControlError {
+            stop(error.description)
+        } catch let error as GCSError {
             stop(error.description)
         } catch let error as PlasmaError {
             stop(error.description)

@@ -1,3 +1,4 @@
+import GCSClient
 import RESP
 import Testing
 
@@ -10,22 +11,22 @@ import Testing
 
     @Test("a batch is read from the fields of GCS.BATCH INFO, in any order")
     func batch() throws {
-        let batch = try BatchSummary(
+        let batch = try BatchInfo(
             map([
                 ("status", .bytes(Array("done".utf8))), ("id", .integer(42)),
                 ("depends-on", .array([.integer(7), .integer(8)])), ("tasks", .integer(3)),
                 ("timeout-ms", .integer(0)), ("ended-ms", .integer(5)), ("new-field", .null),
             ]))
-        #expect(batch.id == 42 && batch.status == "done" && batch.taskCount == 3)
-        #expect(batch.dependsOn == [7, 8] && batch.dependents.isEmpty)
+        #expect(batch.id == BatchID(rawValue: 42) && batch.status == .done && batch.taskCount == 3)
+        #expect(batch.dependsOn.map(\.rawValue) == [7, 8] && batch.dependents.isEmpty)
         #expect(batch.timeoutMilliseconds == nil && batch.endedMilliseconds == 5)
     }
 
     @Test("a reply of another shape is an error that shows it")
     func unexpectedShape() {
-        let error = #expect(throws: Failure.self) { try BatchSummary(.integer(3)) }
-        #expect(error?.text.contains("integer(3)") == true)
-        #expect(throws: Failure.self) { try ControlReply.array([.integer(1)]).fields() }
+        let error = #expect(throws: GCSError.self) { try BatchInfo(.integer(3)) }
+        #expect(error?.description.contains("integer(3)") == true)
+        #expect(throws: GCSError.self) { try ControlReply.array([.integer(1)]).fields() }
     }
 
     @Test("INFO is read by name; sections and odd lines are left out")

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import ControlClient
-internal import RESP
+internal import GCSClient
 
 /// `gcs batch end`.
 struct BatchEndCommand: ParsableCommand {
@@ -29,20 +29,19 @@ struct BatchEndCommand: ParsableCommand {
     func run() throws {
         let connection = try options.connect()
         let words = ["GCS.BATCH", "END", String(argument.batch)] + (noCollection ? ["NOGC"] : [])
-        let outcome = try connection.command(words).text ?? ""
+        let outcome = try EndOutcome(try connection.command(words))
         guard !options.json else {
-            let report = Report(batch: argument.batch, outcome: outcome.lowercased())
+            let report = Report(batch: argument.batch, outcome: outcome.rawValue.lowercased())
             return try Output.write(json: report)
         }
         Output.write([Self.sentence(argument.batch, outcome)])
     }
 
-    static func sentence(_ batch: Int64, _ outcome: String) -> String {
+    static func sentence(_ batch: Int64, _ outcome: EndOutcome) -> String {
         switch outcome {
-        case "COLLECTED": "batch \(batch) collected"
-        case "DEFERRED": "batch \(batch) deferred: an active batch depends on it"
-        case "ENDED": "batch \(batch) ended, its records and objects stay"
-        default: "batch \(batch): \(outcome)"
+        case .collected: "batch \(batch) collected"
+        case .deferred: "batch \(batch) deferred: an active batch depends on it"
+        case .ended: "batch \(batch) ended, its records and objects stay"
         }
     }
 }

@@ -1,22 +1,21 @@
 internal import ArgumentParser
 internal import EventLoop
+internal import GCSClient
+internal import Identifiers
 
 /// `gcs batch list`.
 struct BatchListCommand: ParsableCommand {
-    /// What GCS.BATCH LIST can select.
-    enum Status: String, CaseIterable, ExpressibleByArgument { case active, done }
-
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "List the batches.",
         discussion: """
-            A batch is active until it is ended, and done when it was ended without being \
-            collected. Collected batches are gone and not listed. BYTES is what the records of \
+            A batch is active until it is ended, done when it was ended without being collected, \
+            and deferred while a running batch needs it. Collected batches are gone and not listed. BYTES is what the records of \
             the batch take in the server, not its objects in the stores.
             """)
 
     @Option(help: "Only batches with this status.")
-    var status: Status?
+    var status: BatchStatus?
 
     @Option(help: ArgumentHelp("List this many at most.", valueName: "count"))
     var limit = 100
@@ -31,14 +30,14 @@ struct BatchListCommand: ParsableCommand {
 
     func run() throws {
         let connection = try options.connect()
-        let (batches, isMore) = try BatchSummary.list(
-            connection, status: status?.rawValue, limit: limit)
+        let (batches, isMore) = try BatchInfo.list(
+            connection, status: status, limit: limit)
         guard !options.json else { return try Output.write(json: batches) }
         Output.write(Self.table(batches, now: Loop.unixMilliseconds).lines)
         if isMore { Output.complain("there are more: see --limit") }
     }
 
-    static func table(_ batches: [BatchSummary], now: Int64) -> Table {
+    static func table(_ batches: [BatchInfo], now: Int64) -> Table {
         var table = Table(
             .init(title: "BATCH", alignment: .right), .init(title: "NAME"),
             .init(title: "STATUS"), .init(title: "AGE", alignment: .right),
@@ -47,9 +46,9 @@ struct BatchListCommand: ParsableCommand {
             .init(title: "PARENT", alignment: .right))
         for batch in batches {
             table.append(
-                String(batch.id), batch.label, batch.status,
+                "\(batch.id)", batch.label, batch.status.rawValue,
                 batch.age(now: now), Units.count(batch.taskCount), Units.count(batch.objectCount),
-                Units.count(batch.keptCount), Units.bytes(batch.byteCount), String(batch.parent))
+                Units.count(batch.keptCount), Units.bytes(batch.byteCount), "\(batch.parent)")
         }
         return table
     }

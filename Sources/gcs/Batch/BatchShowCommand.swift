@@ -1,7 +1,9 @@
 internal import ArgumentParser
 internal import ControlClient
-internal import RESP
 internal import EventLoop
+internal import GCSClient
+internal import Identifiers
+internal import RESP
 
 /// `gcs batch show`.
 struct BatchShowCommand: ParsableCommand {
@@ -22,14 +24,14 @@ struct BatchShowCommand: ParsableCommand {
 
     /// A batch with its members, if they were asked for.
     struct Report: Encodable {
-        var batch: BatchSummary
+        var batch: BatchInfo
         var members: [String]?
     }
 
     func run() throws {
         let connection = try options.connect()
         let report = Report(
-            batch: try BatchSummary(
+            batch: try BatchInfo(
                 try connection.command("GCS.BATCH", "INFO", String(argument.batch))),
             members: members ? try Self.members(connection, argument.batch) : nil)
         guard !options.json else { return try Output.write(json: report) }
@@ -41,25 +43,22 @@ struct BatchShowCommand: ParsableCommand {
         _ connection: BlockingControlConnection, _ batch: Int64
     ) throws -> [String] {
         var members: Set<String> = []
-        var cursor = "0"
-        repeat {
-            let words = ["SSCAN", "GC:\(batch)", cursor, "COUNT", "1000"]
-            let page = try connection.command(words).list()
-            guard page.count == 2, let next = page[0].text else {
-                throw Failure("SSCAN answered without a cursor")
-            }
-            cursor = next
-            members.formUnion(try page[1].list().compactMap(\.text))
-        } while cursor != "0"
+        var cursor: String? = "0"
+        while let from = cursor {
+            let words = ["SSCAN", "GC:\(batch)", from, "COUNT", "1000"]
+            let page = try connection.command(words).page()
+            cursor = page.next
+            members.formUnion(page.elements.compactMap(\.text))
+        }
         return members.sorted()
     }
 
-    static func facts(_ batch: BatchSummary, now: Int64) -> Facts {
+    static func facts(_ batch: BatchInfo, now: Int64) -> Facts {
         var facts = Facts()
-        facts.append("batch", String(batch.id))
+        facts.append("batch", "\(batch.id)")
         if !batch.name.isEmpty { facts.append("name", batch.name) }
-        facts.append("status", batch.status)
-        if batch.id != 0 { facts.append("parent", String(batch.parent)) }
+        facts.append("status", batch.status.rawValue)
+        if batch.id != .root { facts.append("parent", "\(batch.parent)") }
         if batch.createdMilliseconds > 0 { facts.append("started", batch.age(now: now) + " ago") }
         if let ended = batch.endedMilliseconds {
             facts.append("ended", Units.age(milliseconds: now - ended) + " ago")
@@ -76,7 +75,7 @@ struct BatchShowCommand: ParsableCommand {
         return facts
     }
 
-    private static func text(_ batches: [Int64]) -> String {
+    private static func text(_ batches: [BatchID]) -> String {
         batches.map { "\($0)" }.joined(separator: ", ")
     }
 }

@@ -1,4 +1,5 @@
 internal import ControlClient
+internal import GCSClient
 internal import RESP
 
 /// A node as the server sees it.
