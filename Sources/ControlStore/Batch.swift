@@ -9,6 +9,8 @@ public enum BatchStatus: UInt8, Sendable {
     case active
     /// It ended without being collected.
     case done
+    /// It ended, and is collected when no active batch depends on it any more.
+    case deferred
 }
 
 /// Why a batch was collected, in the words of its notification.
@@ -57,6 +59,8 @@ struct Batch {
     var nextSibling = none
     var previousSibling = none
     var status = BatchStatus.active
+    /// Why it is to be collected, while it is deferred.
+    var reason = CollectReason.end
     var isNoCleanup = false
     /// Whether records with this batch's prefix may lie in the estate.
     var hasStrays = false
@@ -76,6 +80,8 @@ struct Batch {
     var endedAt: Int64 = 0
     /// Milliseconds since 1970; 0 without a time-out.
     var deadline: Int64 = 0
+    /// What it depends on and who on it; `nil` while nothing does.
+    var links: UnsafeMutablePointer<Links>?
     /// Its name: 4 bytes of length, then the bytes.
     var name: UnsafeMutableRawPointer?
     var region = Region(isWide: false)

@@ -21,6 +21,8 @@ public struct NewBatch: Sendable {
 public enum EndResult: Sendable {
     /// Its records are gone.
     case collected
+    /// It goes when no active batch depends on it any more.
+    case deferred
     /// It ended, and its records stay.
     case ended
 }
@@ -129,18 +131,23 @@ extension ControlStore {
         let batch = try batch(id)
         for object in ids { _ = try locateForWriting(RecordKey(object, .object)) }
         var moved = 0
+        var owners: Set<BatchPointer> = []
         for object in ids {
             let key = RecordKey(object, .object)
             let site = try locateForWriting(key)
             if site.batch != batch || site.place == nil { moved += 1 }
+            if let owner = site.batch, owner != batch { owners.insert(owner) }
             give(key, at: site, to: batch)
         }
+        for owner in owners { objectsMoved(from: owner, to: batch) }
         return moved
     }
 
     /// Makes `batch` the owner of a record, unkept: at home in its region if the id carries it.
     mutating func give(_ key: RecordKey, at site: Site, to batch: BatchPointer) {
-        guard key.id.batch == batch.pointee.id, batch != root else {
+        // What is pinned stays in the estate, where its owner finds it when it ends.
+        let isPinned = key.kind == .object && payload(site).map { ObjectRecord($0).isPinned } ?? false
+        guard key.id.batch == batch.pointee.id, batch != root, !isPinned else {
             return moveToEstate(key, from: site, to: batch, isKept: false)
         }
         guard site.isStray || site.place == nil else { return }
@@ -156,12 +163,15 @@ extension ControlStore {
         [UInt8](repeating: 0, count: ObjectRecord.byteCount(locationCount: 0))
     }
 
-    private mutating func moveToEstate(
+    mutating func moveToEstate(
         _ key: RecordKey, from site: Site, to batch: BatchPointer, isKept: Bool
     ) {
         if site.isStray, let place = site.place, let owner = site.batch {
             unlinkOwner(place.pointee, owner)
-            if key.kind == .object { ObjectRecord(payload(ofStray: place.pointee)).isKept = isKept }
+            if key.kind == .object {
+                ObjectRecord(payload(ofStray: place.pointee)).isKept = isKept
+                ObjectRecord(payload(ofStray: place.pointee)).isOrphan = false
+            }
             return linkOwner(place.pointee, batch, isKept: isKept)
         }
         let bytes = payload(site).map { Array($0) } ?? emptyObject()

@@ -1,22 +1,36 @@
 public import Identifiers
 
 extension ControlStore {
-    /// Ends a batch: collects it and its descendants, or only marks it when its records are to stay.
+    /// Ends a batch: collects it and its descendants, now or when no active batch depends on it any more;
+    /// or only marks it when its records are to stay.
     ///
     /// - Parameter isNoGC: leave the records until an END without it.
     public mutating func endBatch(_ id: BatchID, isNoGC: Bool) throws(StoreError) -> EndResult {
         guard id != .root else { throw .rootBatch }
-        let batch = try batch(id)
-        guard isNoGC || batch.pointee.isNoCleanup else {
-            collect(batch, .end)
-            return .collected
-        }
-        for member in tree(batch) where member.pointee.status == .active {
-            member.pointee.status = .done
-            member.pointee.endedAt = now
+        return end(try batch(id), .end, isNoGC: isNoGC)
+    }
+
+    private mutating func end(
+        _ batch: BatchPointer, _ reason: CollectReason, isNoGC: Bool
+    ) -> EndResult {
+        guard batch.pointee.status != .deferred else { return .deferred }
+        let (slot, generation) = (batch.pointee.slot, batches.generation(ofSlot: batch.pointee.slot))
+        let isMarking = isNoGC || batch.pointee.isNoCleanup
+        let members = tree(batch)
+        var changed: [UInt32] = []
+        for member in members where member.pointee.status == .active || !isMarking {
             setDeadline(member, 0)
+            if member.pointee.status == .active { member.pointee.endedAt = now }
+            guard member.pointee.status != .deferred else { continue }
+            member.pointee.status = isMarking ? .done : .deferred
+            member.pointee.reason = member == batch ? reason : .parent
+            changed.append(member.pointee.slot)
         }
-        return .ended
+        release(changed)
+        if isMarking { return .ended }
+        // Free to go, it is gone, or goes in the next slices.
+        if batches.batch(atSlot: slot, generation: generation) == nil { return .collected }
+        return releasing.contains { $0 == (slot, generation) } ? .collected : .deferred
     }
 
     /// Collects a batch and its descendants, their kept objects too.
@@ -44,12 +58,7 @@ extension ControlStore {
     mutating func expireBatches(budget: Int) -> Bool {
         for _ in 0..<budget {
             guard let batch = deadlines.first, batch.pointee.deadline <= now else { return false }
-            setDeadline(batch, 0)
-            if batch.pointee.isNoCleanup {
-                _ = try? endBatch(batch.pointee.id, isNoGC: true)
-            } else {
-                collect(batch, .timeout)
-            }
+            _ = end(batch, .timeout, isNoGC: false)
         }
         return true
     }
@@ -72,6 +81,11 @@ extension ControlStore {
     @discardableResult
     private mutating func collect(_ top: BatchPointer, _ reason: CollectReason) -> Int {
         var released = 0
+        var waited: Set<UInt32> = []
+        var walk = Traversal()
+        for member in tree(top) { waited.formUnion(dependsOn(member.pointee.slot, &walk)) }
+        waited.insert(top.pointee.parent)
+        defer { release(waited) }
         var batch = top
         while true {
             if let child = batches.batch(atSlot: batch.pointee.firstChild) {
@@ -88,10 +102,14 @@ extension ControlStore {
     }
 
     /// Unlinks one batch without children: its records are gone for everybody; memory follows later.
-    private mutating func collectOne(
+    mutating func collectOne(
         _ batch: BatchPointer, _ reason: CollectReason, parent: BatchPointer, takesKept: Bool
     ) -> Int {
-        if !takesKept { passKept(batch, to: parent) }
+        if !takesKept {
+            if batch.pointee.kept.count > 0 { objectsMoved(from: batch, to: parent) }
+            passKept(batch, to: parent)
+            passPinned(batch)
+        }
         let id = batch.pointee.id
         let tasks = batch.pointee.totalTaskCount
         let objects = batch.pointee.totalObjectCount + Int(batch.pointee.kept.count)
@@ -122,6 +140,21 @@ extension ControlStore {
         }
     }
 
+    /// Gives what is pinned to the root; it goes when it is unpinned.
+    private mutating func passPinned(_ batch: BatchPointer) {
+        var next = batch.pointee.adopted.head
+        while next != none {
+            let reference = next
+            next = nextOfOwner(reference)
+            guard key(ofStray: reference).kind == .object else { continue }
+            let record = ObjectRecord(payload(ofStray: reference))
+            guard record.isPinned else { continue }
+            unlinkOwner(reference, batch)
+            record.isOrphan = true
+            linkOwner(reference, root, isKept: false)
+        }
+    }
+
     private func collectIDs(_ head: UInt32, notOf prefix: BatchID, into ids: inout [RecordID]) {
         var next = head
         while next != none {
@@ -149,11 +182,13 @@ extension ControlStore {
     /// - Returns: whether more waits.
     public mutating func maintain() -> Bool {
         let expiring = expireBatches(budget: 64)
+        let releasing = releaseSlice()
         let freeing = freeSlice(budget: 48)
         let unreferencing = maintainReferences()
         let forgetting = tombstones.expire(
             before: now - tombstoneMilliseconds, budget: 256, memory.seeds)
-        return expiring || freeing || unreferencing || forgetting || trimLog(budget: 256)
+        return expiring || releasing || freeing || unreferencing || forgetting
+            || trimLog(budget: 256)
     }
 
     private mutating func trimLog(budget: Int) -> Bool {

@@ -16,6 +16,8 @@ public struct ObjectInfo: Sendable {
     public var size: Int64
     /// Whether it passes to the parent when its batch ends.
     public var isKept: Bool
+    /// Whether it stays until it is unpinned.
+    public var isPinned: Bool
     /// Where its copies are.
     public var locations: [ObjectLocation]
     /// How many references there are to it.
@@ -113,19 +115,19 @@ extension ControlStore {
             locations.append(ObjectLocation(node: node.name, isSecondary: isSecondary))
         }
         return ObjectInfo(
-            owner: owner.pointee.id, size: record.size, isKept: record.isKept, locations: locations,
-            referenceCount: referenceCount(of: id))
+            owner: owner.pointee.id, size: record.size, isKept: record.isKept,
+            isPinned: record.isPinned, locations: locations, referenceCount: referenceCount(of: id))
     }
 
     /// Removes objects everywhere: their records now, their copies through the log.
     ///
-    /// - Returns: how many were removed; those without a record are not counted.
+    /// - Returns: how many were removed; those without a record, and those pinned, are not counted.
     public mutating func freeObjects(_ ids: [RecordID]) -> Int {
         var freed: [RecordID] = []
         for id in ids {
             let key = RecordKey(id, .object)
             let site = locate(key)
-            guard site.place != nil else { continue }
+            guard let payload = payload(site), !ObjectRecord(payload).isPinned else { continue }
             remove(key, at: site)
             freed.append(id)
         }

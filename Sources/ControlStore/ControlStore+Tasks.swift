@@ -29,10 +29,11 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
     }
 }
 
-/// A task's record: state (1), flags (1), time of its first ADD in ms (6), then the actor (20) and the
-/// arguments (count 4, 20 each) when flagged, then the specification.
+/// A task's record: state (1), flags (1), time of its first ADD in ms (6), then the actor (20) with the
+/// task's number on it (8), and the arguments (count 4, 20 each), when flagged, then the specification.
 public struct TaskView {
     static let headerByteCount = 8
+    static let actorByteCount = RecordID.byteCount + 8
     static let actorBit: UInt8 = 1
     static let argumentsBit: UInt8 = 2
 
@@ -54,9 +55,16 @@ public struct TaskView {
         bytes[1] & Self.actorBit == 0 ? nil : RecordID(loading: start + Self.headerByteCount)
     }
 
+    /// Its number among all tasks on actors, in the order of their first ADD.
+    var actorSequence: UInt64? {
+        guard bytes[1] & Self.actorBit != 0 else { return nil }
+        return start.loadUnaligned(
+            fromByteOffset: Self.headerByteCount + RecordID.byteCount, as: UInt64.self)
+    }
+
     private var argumentsOffset: Int {
         bytes[1] & Self.actorBit == 0
-            ? Self.headerByteCount : Self.headerByteCount + RecordID.byteCount
+            ? Self.headerByteCount : Self.headerByteCount + Self.actorByteCount
     }
 
     /// The objects it was given.
@@ -110,7 +118,7 @@ extension ControlStore {
     ) throws(StoreError) -> Bool {
         let key = RecordKey(task.id, .task)
         let site = try locateForWriting(key)
-        let actorByteCount = task.actor == nil ? 0 : RecordID.byteCount
+        let actorByteCount = task.actor == nil ? 0 : TaskView.actorByteCount
         let argumentsByteCount =
             task.argumentCount == 0 ? 0 : 4 &+ task.argumentCount &* RecordID.byteCount
         let byteCount =
@@ -118,6 +126,7 @@ extension ControlStore {
             &+ task.specification.count
         let isNew = site.place == nil
         let addedAt = isNew ? now : view(site).addedAt
+        let sequence = task.actor.map { actorSequence($0, at: site) } ?? 0
         let payload =
             isNew ? insert(key, at: site, byteCount: byteCount) : resize(site, byteCount: byteCount)
         guard var cursor = payload.baseAddress else { return isNew }
@@ -130,7 +139,8 @@ extension ControlStore {
         cursor += TaskView.headerByteCount
         if let actor = task.actor {
             actor.store(to: cursor)
-            cursor += RecordID.byteCount
+            cursor.storeBytes(of: sequence, toByteOffset: RecordID.byteCount, as: UInt64.self)
+            cursor += TaskView.actorByteCount
         }
         if task.argumentCount > 0 {
             cursor.storeBytes(of: UInt32(task.argumentCount), as: UInt32.self)
@@ -144,7 +154,20 @@ extension ControlStore {
             cursor.copyMemory(from: source, byteCount: task.specification.count)
         }
         if let actor = task.actor, isNew { noteTask(task.id, of: actor) }
+        if task.argumentCount > 0, let owner = site.batch, owner != root {
+            dependOnArguments(owner, count: task.argumentCount, argument: argument)
+        }
         return isNew
+    }
+
+    /// The task's place on its actor: the one it has, or the last.
+    @inline(never)
+    private mutating func actorSequence(_ actor: RecordID, at site: Site) -> UInt64 {
+        if site.place != nil {
+            let present = view(site)
+            if present.actor == actor, let sequence = present.actorSequence { return sequence }
+        }
+        return appendToActor(actor, site.batch ?? root)
     }
 
     private func view(_ site: Site) -> TaskView {

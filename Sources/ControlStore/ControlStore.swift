@@ -34,6 +34,10 @@ public struct ControlStore: ~Copyable {
     /// Objects that were freed with their last reference, and are to be announced together.
     var unannouncedObjects: [RecordID] = []
     var nodesCheckedAt: Int64 = 0
+    var actors = ActorTable()
+    /// Deferred batches that are free to go, and how many of them went.
+    var releasing: [(slot: UInt32, generation: UInt32)] = []
+    var releasedCount = 0
     var root: BatchPointer
     /// Batches whose memory is to be freed, first to last.
     var graveyard: BatchPointer?
@@ -192,6 +196,7 @@ extension ControlStore {
     /// Takes a batch out of the tables; its memory is freed in slices.
     mutating func bury(_ batch: BatchPointer) {
         setDeadline(batch, 0)
+        _ = unlinkDependencies(batch)
         batches.remove(batch, memory.seeds)
         batch.pointee.nextInGraveyard = nil
         if let last = graveyardEnd {
@@ -217,6 +222,7 @@ extension ControlStore {
         forgetReferences()
         for node in knownNodes { _ = node.name.withUnsafeBufferPointer { removeNode($0) } }
         log.clear()
+        (releasing, releasedCount) = ([], 0)
         (taskCount, objectCount, actorCount) = (0, 0, 0)
         announcements = []
     }

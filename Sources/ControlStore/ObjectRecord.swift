@@ -6,6 +6,8 @@ struct ObjectRecord {
     static let locationCountMax = 10_000
     static let secondaryBit: UInt32 = 1 << 31
     private static let keptBit: UInt8 = 1
+    private static let pinnedBit: UInt8 = 2
+    private static let orphanBit: UInt8 = 4
 
     private let bytes: UnsafeMutableRawPointer
 
@@ -26,12 +28,27 @@ struct ObjectRecord {
 
     /// Whether it passes to the parent when its batch ends.
     var isKept: Bool {
-        get { bytes.load(as: UInt8.self) & Self.keptBit != 0 }
-        nonmutating set {
-            let flags = bytes.load(as: UInt8.self)
-            bytes.storeBytes(
-                of: newValue ? flags | Self.keptBit : flags & ~Self.keptBit, as: UInt8.self)
-        }
+        get { has(Self.keptBit) }
+        nonmutating set { set(Self.keptBit, newValue) }
+    }
+
+    /// Whether it stays, whatever ends, until it is unpinned.
+    var isPinned: Bool {
+        get { has(Self.pinnedBit) }
+        nonmutating set { set(Self.pinnedBit, newValue) }
+    }
+
+    /// Whether only its pin keeps it: its batch has ended.
+    var isOrphan: Bool {
+        get { has(Self.orphanBit) }
+        nonmutating set { set(Self.orphanBit, newValue) }
+    }
+
+    private func has(_ bit: UInt8) -> Bool { bytes.load(as: UInt8.self) & bit != 0 }
+
+    private func set(_ bit: UInt8, _ isOn: Bool) {
+        let flags = bytes.load(as: UInt8.self)
+        bytes.storeBytes(of: isOn ? flags | bit : flags & ~bit, as: UInt8.self)
     }
 
     var locationCount: Int {

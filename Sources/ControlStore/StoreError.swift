@@ -16,6 +16,12 @@ public enum StoreError: Error, Equatable, Sendable {
     case parentNotActive(BatchID)
     /// The object belongs to another batch than the one named.
     case notOwned(RecordID, owner: BatchID, named: BatchID)
+    /// A batch cannot depend on itself or an ancestor.
+    case invalidDependency(BatchID, on: BatchID)
+    /// No such task.
+    case noTask(RecordID)
+    /// The task is not one of the actor's.
+    case notOnActor(RecordID, actor: RecordID)
     /// The batch's name is too long.
     case nameTooLong(Int)
     /// The object has as many copies as a record can hold.

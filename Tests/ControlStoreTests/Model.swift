@@ -6,19 +6,41 @@ struct Model {
     struct Object {
         var owner: BatchID
         var isKept = false
+        var isPinned = false
+        var isOrphan = false
         var nodes: Set<String> = []
+    }
+
+    struct Task {
+        var owner: BatchID
+        var specification: [UInt8]
+        var arguments: [RecordID]
+        var actor: RecordID?
+        var sequence = 0
+    }
+
+    enum Status {
+        case active
+        case done
+        case deferred
     }
 
     struct Batch {
         var parent: BatchID
-        var isDone = false
+        var status = Status.active
         var isNoCleanup = false
+        /// Batches that an object was named of, and those of DEPEND.
+        var named: Set<BatchID> = []
+        var explicit: Set<BatchID> = []
     }
 
     var batches: [BatchID: Batch] = [:]
     var ended: Set<BatchID> = []
     var objects: [RecordID: Object] = [:]
-    var tasks: [RecordID: (owner: BatchID, specification: [UInt8])] = [:]
+    var tasks: [RecordID: Task] = [:]
+    /// Who added tasks on an actor, in order.
+    var actors: [RecordID: [(sequence: Int, batch: BatchID)]] = [:]
+    var lastSequence = 0
     /// Collected batches since the last look: id, kept, adopted.
     var collected: [(BatchID, kept: Set<RecordID>, adopted: Set<RecordID>)] = []
 
@@ -34,13 +56,26 @@ struct Model {
         throw ended.contains(id) ? .batchEnded(id) : .noBatch(id)
     }
 
-    mutating func addTask(_ id: RecordID, _ specification: [UInt8]) throws(StoreError) -> Bool {
-        let isNew = tasks[id] == nil
-        var owner = tasks[id]?.owner
+    mutating func addTask(
+        _ id: RecordID, _ specification: [UInt8], actor: RecordID?, arguments: [RecordID]
+    ) throws(StoreError) -> Bool {
+        let old = tasks[id]
+        var owner = old?.owner
         if owner == nil { owner = try home(id) }
         guard let owner else { return false }
-        tasks[id] = (owner, specification)
-        return isNew
+        var task = Task(owner: owner, specification: specification, arguments: arguments, actor: actor)
+        if let actor {
+            if let old, old.actor == actor {
+                task.sequence = old.sequence
+            } else {
+                lastSequence += 1
+                task.sequence = lastSequence
+                if owner != .root { actors[actor, default: []].append((lastSequence, owner)) }
+            }
+        }
+        tasks[id] = task
+        for argument in arguments { nameObject(argument, by: owner) }
+        return old == nil
     }
 
     mutating func addObject(_ id: RecordID, _ node: String) throws(StoreError) -> Bool {
@@ -70,25 +105,34 @@ struct Model {
         try known(batch)
         for id in ids where objects[id] == nil { _ = try home(id) }
         var count = 0
+        var owners: Set<BatchID> = []
         for id in ids {
+            var owner = objects[id]?.owner ?? .root
+            if objects[id] == nil { owner = try home(id) }
+            if owner != batch { owners.insert(owner) }
             if objects[id]?.owner != batch { count += 1 }
             objects[id, default: Object(owner: batch)].owner = batch
             objects[id]?.isKept = false
+            objects[id]?.isOrphan = false
         }
+        for owner in owners { objectsMoved(from: owner, to: batch) }
         return count
     }
 
-    mutating func end(_ id: BatchID, isNoGC: Bool) throws(StoreError) -> Bool {
+    mutating func end(_ id: BatchID, isNoGC: Bool) throws(StoreError) -> Status? {
         if id == .root { throw .rootBatch }
         try known(id)
-        if isNoGC || batches[id]?.isNoCleanup == true {
-            for member in tree(id) where batches[member]?.isDone == false {
-                batches[member]?.isDone = true
+        if batches[id]?.status == .deferred { return .deferred }
+        let isMarking = isNoGC || batches[id]?.isNoCleanup == true
+        for member in tree(id) {
+            if isMarking {
+                if batches[member]?.status == .active { batches[member]?.status = .done }
+            } else {
+                batches[member]?.status = .deferred
             }
-            return false
         }
-        _ = collect(id, takesKept: false)
-        return true
+        releaseAll()
+        return isMarking ? .done : batches[id]?.status
     }
 
     /// A batch and its descendants, children before parents.
@@ -99,15 +143,24 @@ struct Model {
     mutating func collect(_ top: BatchID, takesKept: Bool) -> Int {
         var released = 0
         for id in tree(top) { released += collectOne(id, takesKept: takesKept) }
+        releaseAll()
         return released
     }
 
-    private mutating func collectOne(_ id: BatchID, takesKept: Bool) -> Int {
+    mutating func collectOne(_ id: BatchID, takesKept: Bool) -> Int {
         let parent = batches[id]?.parent ?? .root
         if !takesKept {
+            if objects.contains(where: { $0.value.owner == id && $0.value.isKept }) {
+                objectsMoved(from: id, to: parent)
+            }
             for (object, value) in objects where value.owner == id && value.isKept {
                 objects[object]?.owner = parent
                 objects[object]?.isKept = false
+                objects[object]?.isOrphan = false
+            }
+            for (object, value) in objects where value.owner == id && value.isPinned {
+                objects[object]?.owner = .root
+                objects[object]?.isOrphan = true
             }
         }
         let gone = objects.filter { $0.value.owner == id }.keys
@@ -115,6 +168,11 @@ struct Model {
         for object in gone { objects[object] = nil }
         for task in goneTasks { tasks[task] = nil }
         batches[id] = nil
+        for other in batches.keys {
+            batches[other]?.named.remove(id)
+            batches[other]?.explicit.remove(id)
+        }
+        for actor in actors.keys { actors[actor]?.removeAll { $0.batch == id } }
         ended.insert(id)
         collected.append(
             (

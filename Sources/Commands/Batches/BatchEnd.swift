@@ -3,11 +3,12 @@ internal import RESP
 
 extension Command {
     static let batchEnd = Command(
-        "END", "Ends a batch and its children, and releases their records.",
+        "END", "Ends a batch and its children; their records go when no active batch needs them.",
         group: .batches, complexity: "O(batches ended + objects kept or adopted)",
         flags: [.write, .fast],
         arguments: [.integer("batch"), .flag("NOGC").optional],
-        reply: "status: COLLECTED, or ENDED when the records stay (NOGC, NOCLEANUP)"
+        reply: "status: COLLECTED; DEFERRED while a running batch depends on it; ENDED when the "
+            + "records stay (NOGC, NOCLEANUP)"
     ) { (call) throws(CommandError) in
         let batch = try call.batch()
         let isNoGC = call.option("NOGC")
@@ -17,6 +18,7 @@ extension Command {
         }
         switch result {
         case .collected: call.reply.status("COLLECTED")
+        case .deferred: call.reply.status("DEFERRED")
         case .ended: call.reply.status("ENDED")
         }
     }

@@ -6,7 +6,7 @@ extension Command {
     static let batchInfo = Command(
         "INFO", "Tells what is known of a batch.",
         group: .batches, flags: [.readOnly, .fast], arguments: [.integer("batch")],
-        reply: "map: id, parent, name, status (active, done), created-ms, ended-ms, timeout-ms "
+        reply: "map: id, parent, name, status (active, done, deferred), created-ms, ended-ms, timeout-ms "
             + "(-1: none), tasks, objects, kept, bytes, depends-on, dependents"
     ) { (call) throws(CommandError) in
         let id = try call.batch()
@@ -27,10 +27,11 @@ extension Command {
         call.field("objects", Int64(info.objectCount))
         call.field("kept", Int64(info.keptCount))
         call.field("bytes", Int64(info.byteCount))
-        // No batch depends on another one yet: END never waits.
-        for name in ["depends-on", "dependents"] as [StaticString] {
-            call.reply.bulk(name)
-            call.reply.array(0)
+        let links = try call.attempt { () throws(StoreError) in try call.store.dependencies(id) }
+        for (name, batches) in [("depends-on", links.dependsOn), ("dependents", links.dependents)] {
+            call.reply.bulk(text: name)
+            call.reply.array(batches.count)
+            for batch in batches { call.reply.integer(batch.rawValue) }
         }
     }
 
@@ -38,7 +39,7 @@ extension Command {
         "LIST", "Lists batches, a page at a time.",
         group: .batches, complexity: "O(count)", flags: [.readOnly],
         arguments: [
-            .words("status", ["ACTIVE", "DONE"]).after("STATUS").optional,
+            .words("status", ["ACTIVE", "DONE", "DEFERRED"]).after("STATUS").optional,
             .integer("cursor").after("CURSOR").optional, .integer("count").after("COUNT").optional,
         ],
         reply: "array: the next cursor (0: the end), array of batches"
@@ -75,6 +76,7 @@ extension BatchStatus {
         switch self {
         case .active: "active"
         case .done: "done"
+        case .deferred: "deferred"
         }
     }
 }
@@ -83,7 +85,8 @@ extension Call {
     fileprivate mutating func status() throws(CommandError) -> BatchStatus {
         if option("ACTIVE") { return .active }
         if option("DONE") { return .done }
-        throw .text("ERR invalid status: expected active or done")
+        if option("DEFERRED") { return .deferred }
+        throw .text("ERR invalid status: expected active, done or deferred")
     }
 
     /// Writes a name and a number.

@@ -62,6 +62,10 @@ extension StoreError {
         case .parentNotActive(let id): "ERR parent batch \(id) is not active"
         case .notOwned(let object, let owner, let named):
             "ERR object \(object) belongs to batch \(owner), not to batch \(named)"
+        case .invalidDependency(let id, let other):
+            "ERR batch \(id) cannot depend on batch \(other): it is itself or an ancestor"
+        case .noTask(let id): "NOTASK no such task \(id)"
+        case .notOnActor(let task, let actor): "ERR task \(task) is not on actor \(actor)"
         case .nameTooLong(let count): "ERR batch name too long: at most 1024 bytes, found \(count)"
         case .tooManyLocations(let count): "ERR too many locations: at most \(count) for an object"
         case .noNode: "NONODE no such node"

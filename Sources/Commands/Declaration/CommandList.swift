@@ -7,13 +7,17 @@ extension Command {
         Command(
             "GCS.BATCH", "Starts, ends and tells about batches.", group: .batches,
             subcommands: [
-                batchStart, batchKeep, batchTransfer, batchEnd, batchDestroy, batchInfo, batchList,
+                batchStart, batchKeep, batchTransfer, batchEnd, batchDestroy, batchDepend, batchInfo,
+                batchList,
             ]),
         Command(
-            "GCS.TASK", "Records tasks.", group: .tasks, subcommands: [taskAdd, taskGet, taskState]),
+            "GCS.TASK", "Records tasks.", group: .tasks, subcommands: [taskAdd, taskGet, taskState, taskCancel]),
         Command(
             "GCS.OBJECT", "Records objects and where their copies are.", group: .objects,
-            subcommands: [objectAdd, objectRemove, objectGet, objectFree]),
+            subcommands: [objectAdd, objectRemove, objectGet, objectFree, objectPin, objectUnpin]),
+        Command(
+            "GCS.ACTOR", "Knows the order of tasks on actors.", group: .tasks,
+            subcommands: [actorCheckpoint]),
         Command(
             "GCS.REF", "Records which process holds which object, and why.", group: .references,
             subcommands: [referenceAdd, referenceRemove, referenceClear]),
@@ -24,7 +28,7 @@ extension Command {
         exists, type, del, unlink, scan, keys, randomkey, memory, object,
         expire, pexpire, expireat, pexpireat, ttl, pttl, persist,
         hgetall, hget, hmget, hkeys, hvals, hlen, hexists, hscan,
-        scard, sismember, smembers, sscan,
+        scard, sismember, smembers, sscan, sadd, srem,
         xlen, xrange, xrevrange, xread, xinfo,
         // Channels.
         subscribe, psubscribe, unsubscribe, punsubscribe, publish, pubsub,

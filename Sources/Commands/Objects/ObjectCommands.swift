@@ -50,7 +50,7 @@ extension Command {
         call.reply.bulk(id)
         call.field("batch", object.owner.rawValue)
         call.field("bytes", object.size)
-        call.field("pinned", 0)
+        call.field("pinned", object.isPinned ? 1 : 0)
         call.field("kept", object.isKept ? 1 : 0)
         call.reply.bulk("locations")
         call.reply.array(object.locations.count)
