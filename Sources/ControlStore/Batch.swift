@@ -61,6 +61,8 @@ struct Batch {
     var status = BatchStatus.active
     /// Why it is to be collected, while it is deferred.
     var reason = CollectReason.end
+    /// Whether it waits for its parent: it was done when the parent ended, and is taken along.
+    var goesWithParent = false
     var isNoCleanup = false
     /// Whether records with this batch's prefix may lie in the estate.
     var hasStrays = false

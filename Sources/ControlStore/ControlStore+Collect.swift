@@ -22,6 +22,8 @@ extension ControlStore {
             setDeadline(member, 0)
             if member.pointee.status == .active { member.pointee.endedAt = now }
             guard member.pointee.status != .deferred else { continue }
+            let isTakenAlong = member.pointee.status == .done || member.pointee.isNoCleanup
+            member.pointee.goesWithParent = !isMarking && member != batch && isTakenAlong
             member.pointee.status = isMarking ? .done : .deferred
             member.pointee.reason = member == batch ? reason : .parent
             changed.append(member.pointee.slot)

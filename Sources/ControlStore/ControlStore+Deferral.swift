@@ -15,7 +15,8 @@ struct Traversal {
 }
 
 /// Deferral: an ended batch goes when no active batch depends on it, directly or over others that have
-/// not gone yet. A parent waits for its children, as though they depended on it.
+/// not gone yet. A parent waits for its children, as though they depended on it, and those that it takes
+/// along wait for it too.
 ///
 /// Every walk is linear in the batches, dependencies and runs that it meets: along an actor each run is
 /// looked at once.
@@ -67,6 +68,17 @@ extension ControlStore {
         return found
     }
 
+    /// Children that wait for their parent.
+    private func takenAlong(_ slot: UInt32) -> [UInt32] {
+        children(slot).filter { batches.batch(atSlot: $0)?.pointee.goesWithParent == true }
+    }
+
+    /// The parent, if the batch waits for it.
+    private func takingParent(_ slot: UInt32) -> [UInt32] {
+        guard let batch = batches.batch(atSlot: slot), batch.pointee.goesWithParent else { return [] }
+        return [batch.pointee.parent]
+    }
+
     /// Batches that are not active and that wait for one of these, or are one: what may be free to go.
     private func waiting(from seeds: some Sequence<UInt32>) -> [UInt32] {
         var walk = Traversal()
@@ -75,7 +87,7 @@ extension ControlStore {
             guard slot != root.pointee.slot, let batch = batches.batch(atSlot: slot), !isActive(slot),
                 walk.visit(slot)
             else { continue }
-            pending += dependsOn(slot, &walk)
+            pending += dependsOn(slot, &walk) + takenAlong(slot)
             pending.append(batch.pointee.parent)
         }
         return walk.order
@@ -88,7 +100,7 @@ extension ControlStore {
         var holding: [UInt32] = []
         while let slot = pending.popLast() {
             guard backward.visit(slot) else { continue }
-            for dependant in dependents(slot, &backward) + children(slot) {
+            for dependant in dependents(slot, &backward) + children(slot) + takingParent(slot) {
                 if isActive(dependant) { holding.append(slot) } else { pending.append(dependant) }
             }
         }
@@ -105,7 +117,7 @@ extension ControlStore {
             guard let batch = batches.batch(atSlot: slot), !isActive(slot), forward.visit(slot) else {
                 continue
             }
-            next += dependsOn(slot, &forward)
+            next += dependsOn(slot, &forward) + takenAlong(slot)
             next.append(batch.pointee.parent)
         }
         return forward.seen

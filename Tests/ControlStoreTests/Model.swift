@@ -29,6 +29,7 @@ struct Model {
         var parent: BatchID
         var status = Status.active
         var isNoCleanup = false
+        var goesWithParent = false
         /// Batches that an object was named of, and those of DEPEND.
         var named: Set<BatchID> = []
         var explicit: Set<BatchID> = []
@@ -128,6 +129,8 @@ struct Model {
             if isMarking {
                 if batches[member]?.status == .active { batches[member]?.status = .done }
             } else {
+                guard let old = batches[member], old.status != .deferred else { continue }
+                batches[member]?.goesWithParent = member != id && (old.status == .done || old.isNoCleanup)
                 batches[member]?.status = .deferred
             }
         }
