@@ -146,7 +146,8 @@ extension ControlStore {
     /// Makes `batch` the owner of a record, unkept: at home in its region if the id carries it.
     mutating func give(_ key: RecordKey, at site: Site, to batch: BatchPointer) {
         // What is pinned stays in the estate, where its owner finds it when it ends.
-        let isPinned = key.kind == .object && payload(site).map { ObjectRecord($0).isPinned } ?? false
+        let isPinned =
+            key.kind == .object && payload(site).map { ObjectRecord($0).isPinned } ?? false
         guard key.id.batch == batch.pointee.id, batch != root, !isPinned else {
             return moveToEstate(key, from: site, to: batch, isKept: false)
         }

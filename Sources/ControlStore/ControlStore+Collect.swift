@@ -14,7 +14,9 @@ extension ControlStore {
         _ batch: BatchPointer, _ reason: CollectReason, isNoGC: Bool
     ) -> EndResult {
         guard batch.pointee.status != .deferred else { return .deferred }
-        let (slot, generation) = (batch.pointee.slot, batches.generation(ofSlot: batch.pointee.slot))
+        let (slot, generation) = (
+            batch.pointee.slot, batches.generation(ofSlot: batch.pointee.slot)
+        )
         let isMarking = isNoGC || batch.pointee.isNoCleanup
         let members = tree(batch)
         var changed: [UInt32] = []

@@ -75,7 +75,9 @@ extension ControlStore {
 
     /// The parent, if the batch waits for it.
     private func takingParent(_ slot: UInt32) -> [UInt32] {
-        guard let batch = batches.batch(atSlot: slot), batch.pointee.goesWithParent else { return [] }
+        guard let batch = batches.batch(atSlot: slot), batch.pointee.goesWithParent else {
+            return []
+        }
         return [batch.pointee.parent]
     }
 
@@ -84,7 +86,8 @@ extension ControlStore {
         var walk = Traversal()
         var pending = Array(seeds)
         while let slot = pending.popLast() {
-            guard slot != root.pointee.slot, let batch = batches.batch(atSlot: slot), !isActive(slot),
+            guard slot != root.pointee.slot, let batch = batches.batch(atSlot: slot),
+                !isActive(slot),
                 walk.visit(slot)
             else { continue }
             pending += dependsOn(slot, &walk) + takenAlong(slot)
@@ -114,7 +117,8 @@ extension ControlStore {
             where seen.insert(actor).inserted { next += heldAlong(actor) }
         }
         while let slot = next.popLast() {
-            guard let batch = batches.batch(atSlot: slot), !isActive(slot), forward.visit(slot) else {
+            guard let batch = batches.batch(atSlot: slot), !isActive(slot), forward.visit(slot)
+            else {
                 continue
             }
             next += dependsOn(slot, &forward) + takenAlong(slot)
@@ -125,7 +129,8 @@ extension ControlStore {
 
     /// Batches with tasks on an actor before the last active batch's.
     private func heldAlong(_ actor: RecordID) -> [UInt32] {
-        guard let runs = actors.chain(actor)?.runs, let last = runs.lastIndex(where: { isActive($0.slot) })
+        guard let runs = actors.chain(actor)?.runs,
+            let last = runs.lastIndex(where: { isActive($0.slot) })
         else { return [] }
         return runs[..<last].map(\.slot)
     }

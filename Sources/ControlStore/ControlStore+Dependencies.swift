@@ -4,7 +4,8 @@ extension ControlStore {
     /// Makes a batch depend on another: END of the other waits while it is active.
     ///
     /// - Returns: whether it did not before, by this command.
-    public mutating func addDependency(of id: BatchID, on other: BatchID) throws(StoreError) -> Bool {
+    public mutating func addDependency(of id: BatchID, on other: BatchID) throws(StoreError) -> Bool
+    {
         let batch = try batch(id)
         let target = try self.batch(other)
         guard batch != root else { throw .rootBatch }
@@ -23,7 +24,8 @@ extension ControlStore {
         let needed = dependsOn(slot, &forward)
         let needing = dependents(slot, &backward)
         func ids(_ slots: [UInt32]) -> [BatchID] {
-            Set(slots).compactMap { $0 == slot ? nil : batches.batch(atSlot: $0)?.pointee.id }.sorted()
+            Set(slots).compactMap { $0 == slot ? nil : batches.batch(atSlot: $0)?.pointee.id }
+                .sorted()
         }
         return (ids(needed), ids(needing))
     }

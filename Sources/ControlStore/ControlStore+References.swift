@@ -161,7 +161,7 @@ extension ControlStore {
     static var countingSweepBudget: Int { 40 }
 
     /// Whether an object stays although nobody refers to it.
-    func isSpared(_ record: ObjectRecord) -> Bool { record.isKept }
+    func isSpared(_ record: ObjectRecord) -> Bool { record.isKept || record.isPinned }
 
     /// Frees an object that has no reference any more, if that is asked for.
     private mutating func lostLastReference(_ object: RecordID) {

@@ -60,7 +60,9 @@ struct ActorChain {
             runs.insert(Run(slot: slot, last: sequence), at: position + 1)
         } else {
             runs.insert(
-                contentsOf: [Run(slot: owner, last: sequence - 1), Run(slot: slot, last: sequence)],
+                contentsOf: [
+                    Run(slot: owner, last: sequence - 1), Run(slot: slot, last: sequence),
+                ],
                 at: position)
         }
     }

@@ -74,7 +74,9 @@ struct HashIndex {
             var found = Self.matches(bucket.load(as: UInt64.self), tag)
             while found != 0 {
                 let slot = found.trailingZeroBitCount >> 3
-                if isTagged(bucket, slot, tag), isMatch(references[slot]) { return references + slot }
+                if isTagged(bucket, slot, tag), isMatch(references[slot]) {
+                    return references + slot
+                }
                 found &= found &- 1
             }
             found =
@@ -82,7 +84,9 @@ struct HashIndex {
                 & 0x8080_8080
             while found != 0 {
                 let slot = 8 &+ found.trailingZeroBitCount >> 3
-                if isTagged(bucket, slot, tag), isMatch(references[slot]) { return references + slot }
+                if isTagged(bucket, slot, tag), isMatch(references[slot]) {
+                    return references + slot
+                }
                 found &= found &- 1
             }
             guard bucket.load(fromByteOffset: 12, as: UInt8.self) != 0, left > 0 else { return nil }

@@ -369,7 +369,8 @@ extension ControlStoreModelTests {
         let info = try? world.store.batchInfo(id)
         if id != .root {
             let links = try? world.store.dependencies(id)
-            #expect(Set(links?.dependsOn ?? []) == world.model.dependsOn(id), "dependencies of \(id)")
+            #expect(
+                Set(links?.dependsOn ?? []) == world.model.dependsOn(id), "dependencies of \(id)")
             let status: BatchStatus =
                 switch world.model.batches[id]?.status {
                 case .done: .done

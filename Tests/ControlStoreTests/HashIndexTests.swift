@@ -68,7 +68,9 @@ import Testing
         var pool = Pool()
         var index = HashIndex()
         // All with tag 1, which is the one that an empty slot behind a match is mistaken for.
-        for reference in 1...8 as ClosedRange<UInt32> { index.insert(1, reference, &pool) { _ in 1 } }
+        for reference in 1...8 as ClosedRange<UInt32> {
+            index.insert(1, reference, &pool) { _ in 1 }
+        }
         for reference in 2...8 as ClosedRange<UInt32> {
             #expect(index.remove(1) { $0 == reference })
         }

@@ -14,7 +14,8 @@ extension Region {
                     isWhole = false
                     return
                 }
-                live[reference >> 17, default: 0] += Region.byteCount(meta: Region.meta(entry(reference)))
+                live[reference >> 17, default: 0] += Region.byteCount(
+                    meta: Region.meta(entry(reference)))
             }
         }
         for number in 0..<slabCount {
@@ -30,7 +31,9 @@ extension ControlStore {
     func invariantsHold() -> Bool {
         guard estate.invariantsHold() else { return false }
         for slot in 0..<batches.slotCount {
-            if let batch = batches.batch(atSlot: slot), !batch.pointee.region.invariantsHold() { return false }
+            if let batch = batches.batch(atSlot: slot), !batch.pointee.region.invariantsHold() {
+                return false
+            }
         }
         return true
     }

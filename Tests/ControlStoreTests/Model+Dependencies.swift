@@ -61,8 +61,11 @@ extension Model {
         var pending = [id]
         while let next = pending.popLast() {
             for (other, batch) in batches where !seen.contains(other) {
-                let isTaking = batches[next]?.goesWithParent == true && batches[next]?.parent == other
-                guard dependsOn(other).contains(next) || batch.parent == next || isTaking else { continue }
+                let isTaking =
+                    batches[next]?.goesWithParent == true && batches[next]?.parent == other
+                guard dependsOn(other).contains(next) || batch.parent == next || isTaking else {
+                    continue
+                }
                 if batch.status == .active { return true }
                 seen.insert(other)
                 pending.append(other)

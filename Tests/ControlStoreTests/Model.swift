@@ -64,7 +64,8 @@ struct Model {
         var owner = old?.owner
         if owner == nil { owner = try home(id) }
         guard let owner else { return false }
-        var task = Task(owner: owner, specification: specification, arguments: arguments, actor: actor)
+        var task = Task(
+            owner: owner, specification: specification, arguments: arguments, actor: actor)
         if let actor {
             if let old, old.actor == actor {
                 task.sequence = old.sequence
@@ -130,7 +131,8 @@ struct Model {
                 if batches[member]?.status == .active { batches[member]?.status = .done }
             } else {
                 guard let old = batches[member], old.status != .deferred else { continue }
-                batches[member]?.goesWithParent = member != id && (old.status == .done || old.isNoCleanup)
+                batches[member]?.goesWithParent =
+                    member != id && (old.status == .done || old.isNoCleanup)
                 batches[member]?.status = .deferred
             }
         }

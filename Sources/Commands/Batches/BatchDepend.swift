@@ -4,7 +4,8 @@ internal import RESP
 
 extension Command {
     static let batchDepend = Command(
-        "DEPEND", "Makes a batch depend on another: while it is active, END of the other is deferred.",
+        "DEPEND",
+        "Makes a batch depend on another: while it is active, END of the other is deferred.",
         group: .batches, complexity: "O(depth of the batch)", flags: [.write, .fast],
         arguments: [.integer("batch"), .integer("on-batch")],
         reply: "integer: 1 for a new dependency, 0 for a known one"

@@ -6,7 +6,8 @@ extension Command {
     static let batchInfo = Command(
         "INFO", "Tells what is known of a batch.",
         group: .batches, flags: [.readOnly, .fast], arguments: [.integer("batch")],
-        reply: "map: id, parent, name, status (active, done, deferred), created-ms, ended-ms, timeout-ms "
+        reply:
+            "map: id, parent, name, status (active, done, deferred), created-ms, ended-ms, timeout-ms "
             + "(-1: none), tasks, objects, kept, bytes, depends-on, dependents"
     ) { (call) throws(CommandError) in
         let id = try call.batch()

@@ -7,11 +7,13 @@ extension Command {
         Command(
             "GCS.BATCH", "Starts, ends and tells about batches.", group: .batches,
             subcommands: [
-                batchStart, batchKeep, batchTransfer, batchEnd, batchDestroy, batchDepend, batchInfo,
+                batchStart, batchKeep, batchTransfer, batchEnd, batchDestroy, batchDepend,
+                batchInfo,
                 batchList,
             ]),
         Command(
-            "GCS.TASK", "Records tasks.", group: .tasks, subcommands: [taskAdd, taskGet, taskState, taskCancel]),
+            "GCS.TASK", "Records tasks.", group: .tasks,
+            subcommands: [taskAdd, taskGet, taskState, taskCancel]),
         Command(
             "GCS.OBJECT", "Records objects and where their copies are.", group: .objects,
             subcommands: [objectAdd, objectRemove, objectGet, objectFree, objectPin, objectUnpin]),

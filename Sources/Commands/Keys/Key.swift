@@ -135,7 +135,8 @@ extension ServerState {
         }
         return [
             field("id", "\(id)".utf8), field("batch", "\(object.owner)".utf8),
-            field("bytes", "\(object.size)".utf8), field("pinned", (object.isPinned ? "1" : "0").utf8),
+            field("bytes", "\(object.size)".utf8),
+            field("pinned", (object.isPinned ? "1" : "0").utf8),
             field("kept", (object.isKept ? "1" : "0").utf8),
             field("locations", locations.joined(separator: ",").utf8),
             field("references", "\(object.referenceCount)".utf8),

@@ -11,13 +11,15 @@ extension Command {
     ) { (call) throws(CommandError) in
         let (batch, members) = try call.membership()
         call.reply.integer(
-            try call.attempt { () throws(StoreError) in try call.store.adopt(members, into: batch) })
+            try call.attempt { () throws(StoreError) in try call.store.adopt(members, into: batch) }
+        )
     }
 
     static let srem = Command(
-        "SREM", "Keeps objects of a batch: they pass to its parent when it ends, as by GCS.BATCH KEEP.",
+        "SREM", "Keeps objects of a batch, as GCS.BATCH KEEP does.",
         group: .sets, complexity: "O(members)", flags: [.write],
-        arguments: [.key(), .string("member").many], reply: "integer: objects newly kept", keys: .one
+        arguments: [.key(), .string("member").many], reply: "integer: objects newly kept",
+        keys: .one
     ) { (call) throws(CommandError) in
         let (batch, members) = try call.membership()
         guard members.allSatisfy({ $0.kind == .object }) else {
