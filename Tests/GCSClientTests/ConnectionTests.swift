@@ -58,6 +58,8 @@ import Testing
         let batch = try await client.startBatch(timeout: .seconds(30))
         try await batch.addTask(spec: [])
         server.stop()
+        // What is sent before the client hears of the end is lost, and not repeated.
+        try await Task.sleep(for: .milliseconds(200))
         let waiting = Task { try await client.batchInfo(.root) }
         try await Task.sleep(for: .milliseconds(100))
         try server.start()

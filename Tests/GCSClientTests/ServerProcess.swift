@@ -53,7 +53,11 @@ final class ServerProcess {
                 return try await GCSClient.connect(to: address, password: password, limits: limits)
             } catch {
                 attemptCount -= 1
-                guard "\(error)".contains("no such file"), attemptCount > 0 else { throw error }
+                // Between bind and listen it refuses.
+                let isEarly = ["no such file", "connection refused"].contains {
+                    "\(error)".contains($0)
+                }
+                guard isEarly, attemptCount > 0 else { throw error }
                 try await Task.sleep(for: .milliseconds(10))
             }
         }
