@@ -157,8 +157,8 @@ extension ControlStore {
 extension ControlStore {
     /// Dead references removed in a slice.
     static var sweepBudget: Int { 200 }
-    /// The same, while objects are freed with their last reference: each may move records.
-    static var countingSweepBudget: Int { 40 }
+    /// The same, while objects are freed with their last reference: each may move 16 records.
+    static var countingSweepBudget: Int { 16 }
 
     /// Whether an object stays although nobody refers to it.
     func isSpared(_ record: ObjectRecord) -> Bool { record.isKept || record.isPinned }

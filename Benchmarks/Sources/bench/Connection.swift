@@ -74,6 +74,23 @@ final class Connection {
         }
     }
 
+    /// Reads an array whose last header line tells how many lines follow; all its lines.
+    func arrayLines(headerLineCount: Int) -> [String] {
+        var bytes: [UInt8] = []
+        var wanted = headerLineCount
+        var seen = 0
+        while seen < wanted {
+            let count = read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { return [] }
+            bytes += buffer[..<count]
+            seen += buffer[..<count].count { $0 == 10 }
+            guard wanted == headerLineCount, seen >= wanted else { continue }
+            let header = bytes.split(separator: 10, maxSplits: headerLineCount)[headerLineCount - 1]
+            wanted += Int(String(decoding: header.dropFirst(), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+        }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\r\n").map(String.init)
+    }
+
     /// Sends one command whose reply is a line; the line.
     func command(_ words: [String]) -> String {
         send(Self.request(words.map { Array($0.utf8) }))

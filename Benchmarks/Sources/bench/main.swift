@@ -2,14 +2,15 @@ import Foundation
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 let help = """
-    bench [throughput] [memory] [--quick] [--record]
+    bench [throughput] [memory] [references] [--quick] [--record]
 
       throughput  commands per second and server CPU per million commands, beside redis-server
       memory      bytes per record, time of END, gaps seen by a pinger, memory given back
+      references  bytes per reference, CLEAR of a process with a million, GCS.BATCH LIST over a million
       --quick     a tenth of the work: to see that it runs, not to quote
       --record    also write the tables to results/<date>.md
 
-    Both by default. Needs redis-server and redis-benchmark, and gcs-server in ../.build/release or in
+    All by default. Needs redis-server and redis-benchmark, and gcs-server in ../.build/release or in
     the directory that GCS_BIN names.
 
     """
@@ -17,7 +18,7 @@ guard !arguments.contains("--help") else {
     print(help, terminator: "")
     exit(0)
 }
-let known: Set = ["throughput", "memory", "--quick", "--record"]
+let known: Set = ["throughput", "memory", "references", "--quick", "--record"]
 if let unknown = arguments.first(where: { !known.contains($0) }) {
     FileHandle.standardError.write(Data("bench: no such argument: \(unknown)\n\n\(help)".utf8))
     exit(64)
@@ -30,6 +31,7 @@ do {
         try Throughput(isQuick: isQuick).run(&report)
     }
     if named.isEmpty || named.contains("memory") { try MemoryUse(isQuick: isQuick).run(&report) }
+    if named.isEmpty || named.contains("references") { try ReferenceUse(isQuick: isQuick).run(&report) }
     if arguments.contains("--record") { try report.record() }
 } catch {
     FileHandle.standardError.write(Data("bench: \(error)\n".utf8))
