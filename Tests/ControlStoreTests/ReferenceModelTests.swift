@@ -20,6 +20,8 @@ import Testing
         /// Objects that have a record.
         var objects: Set<RecordID> = []
         var kept: Set<RecordID> = []
+        var pinned: Set<RecordID> = []
+        var spared: Set<RecordID> { kept.union(pinned) }
         /// Objects that lost their last reference and found none since: they are to be freed.
         var lost: Set<RecordID> = []
         /// Objects that got a record anew after that: what is left to do for references cleared before
@@ -66,7 +68,7 @@ import Testing
         while world.store.maintain() {}
         takeAnnouncements(&world)
         #expect(world.unannounced.isEmpty)
-        let left = world.lost.intersection(world.objects).subtracting(world.kept)
+        let left = world.lost.intersection(world.objects).subtracting(world.spared)
         #expect(left.isEmpty || !isCounting)
         expectEmpty(&world)
     }
@@ -85,7 +87,8 @@ import Testing
         case 850..<960: addObject(&world)
         case 960..<970: try keep(&world)
         case 970..<975: free(&world)
-        case 975..<995: clear(&world, node: world.node(), process: world.process())
+        case 975..<978: try pin(&world)
+        case 978..<995: clear(&world, node: world.node(), process: world.process())
         default: clear(&world, node: world.node(), process: nil)
         }
     }
@@ -177,10 +180,19 @@ import Testing
         world.kept.insert(object)
     }
 
+    private func pin(_ world: inout World) throws {
+        let object = world.object()
+        noteFreed(&world, object)
+        guard world.objects.contains(object) else { return }
+        _ = try world.store.pin([object])
+        world.pinned.insert(object)
+    }
+
     private func free(_ world: inout World) {
         let object = world.object()
         noteFreed(&world, object)
         let freed = world.store.freeObjects([object])
+        guard !world.pinned.contains(object) else { return #expect(freed == 0) }
         #expect(freed == (world.objects.contains(object) ? 1 : 0))
         if freed == 1 { world.unannounced.insert(object) }
         world.objects.remove(object)
@@ -191,7 +203,7 @@ import Testing
     private func noteFreed(_ world: inout World, _ object: RecordID) {
         guard world.objects.contains(object), !world.store.exists(object, .object) else { return }
         let mayGo = world.lost.contains(object) || world.doubtful.contains(object)
-        #expect(mayGo && world.store.isCountingReferences && !world.kept.contains(object))
+        #expect(mayGo && world.store.isCountingReferences && !world.spared.contains(object))
         world.objects.remove(object)
         world.unannounced.insert(object)
     }
