@@ -12,32 +12,24 @@ enum Program {
         }
     }
 
-    /// Writes to the error stream at once.
-    private static func say(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = write(2, bytes, bytes.count)
-    }
-
     private static func usage() -> Never {
         print("usage: simulate --seeds <count> | --seed <number>")
         exit(2)
     }
 
     private static func runMany(_ count: UInt64) {
+        for number in [SIGILL, SIGTRAP, SIGSEGV] { signal(number, stopped) }
         let clock = ContinuousClock()
         let start = clock.now
         var events = 0
         for seed in 1...count {
-            // The line stays when a precondition stops the process.
-            say("seed \(seed)\r")
+            seedUnderWay = seed
             let outcome = Simulation.run(seed: seed)
             events += outcome.eventCount
             guard let failure = outcome.failure else { continue }
-            print("seed \(seed): \(failure)")
-            print("replay it with its trace: make simulate SEED=\(seed)")
+            print("seed \(seed): \(failure)\n\(howToReplay(seed))")
             exit(1)
         }
-        say("\n")
         let seconds = (clock.now - start) / .seconds(1)
         print("\(count) seeds passed: \(events) events in \((seconds * 10).rounded() / 10) s")
     }
@@ -48,4 +40,18 @@ enum Program {
         print("seed \(seed): \(outcome.failure ?? "passed")")
         exit(outcome.failure == nil ? 0 : 1)
     }
+}
+
+private func howToReplay(_ seed: UInt64) -> String {
+    "replay it with its trace: make simulate SEED=\(seed)"
+}
+
+/// For the handler of signals alone; nothing else runs beside the worlds.
+nonisolated(unsafe) private var seedUnderWay: UInt64 = 0
+
+/// Names the seed when a precondition stops the process, and lets it stop.
+private func stopped(_ number: Int32) {
+    signal(number, SIG_DFL)
+    let text = Array("seed \(seedUnderWay): stopped\n\(howToReplay(seedUnderWay))\n".utf8)
+    _ = write(2, text, text.count)
 }
