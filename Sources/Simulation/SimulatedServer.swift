@@ -57,9 +57,14 @@ struct SimulatedServer: ~Copyable {
 
     /// What was sent since the last call, in order.
     mutating func takeOutput() -> [(link: Int, bytes: [UInt8])] {
-        precondition(transport.closed.isEmpty, "the server closed links \(transport.closed)")
         defer { transport.sent = [] }
         return transport.sent
+    }
+
+    /// Links that the server wants to be closed since the last call.
+    mutating func takeClosed() -> [Int] {
+        defer { transport.closed = [] }
+        return transport.closed
     }
 
     /// Deletions that some registered node has not acknowledged.

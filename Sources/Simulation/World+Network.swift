@@ -89,6 +89,11 @@ extension World {
                 agenda.add(.toClient(link: link, piece), at: links[link].reachesClientAt)
             }
         }
+        for link in server.takeClosed() {
+            serverLoses(link)
+            let arrival = max(links[link].reachesClientAt, now + latency())
+            agenda.add(.clientHearsEnd(link: link), at: arrival)
+        }
     }
 
     /// Tells the model what the server has done.

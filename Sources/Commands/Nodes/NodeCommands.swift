@@ -4,7 +4,9 @@ internal import RESP
 
 extension Command {
     static let nodeRegister = Command(
-        "REGISTER", "Takes a node in; what it reported before is forgotten, and it reports anew.",
+        "REGISTER",
+        "Takes a node in; what it reported before is forgotten, and it reports anew. Another connection "
+            + "that registered it before is closed.",
         group: .nodes, flags: [.write, .fast],
         arguments: [
             .string("node"), .string("address").after("ADDRESS").optional,
@@ -25,6 +27,7 @@ extension Command {
             }
         }
         let acknowledged = call.store.registerNode(name, address: address, store: store)
+        call.state.pointee.takeOver(Array(name), by: call.session)
         call.reply.bulk(text: acknowledged.description)
     }
 
@@ -82,7 +85,9 @@ extension Command {
         group: .nodes, flags: [.write, .fast], arguments: [.string("node")],
         reply: "integer: 1 when it was known, else 0"
     ) { (call) throws(CommandError) in
-        call.reply.integer(call.store.removeNode(try call.node()) ? 1 : 0)
+        let name = try call.node()
+        call.state.pointee.registrants[Array(name)] = nil
+        call.reply.integer(call.store.removeNode(name) ? 1 : 0)
     }
 }
 

@@ -28,6 +28,8 @@ public struct ServerState: ~Copyable {
     public let runID: String
     /// Counters for INFO.
     public var statistics = Statistics()
+    /// The connections that registered nodes last, by the node's name.
+    var registrants: [[UInt8]: UInt64] = [:]
     /// Set by SHUTDOWN.
     public var isShuttingDown = false
 
@@ -183,6 +185,25 @@ extension ServerState {
                 + "exceed client-output-buffer-limit")
         session.pointee.queue.release()
         end(session, .dropped)
+    }
+}
+
+extension ServerState {
+    /// Notes whose connection registered a node, and drops the one that did so before.
+    ///
+    /// Otherwise what comes late on a connection that the node has given up would be taken for its
+    /// present state: a registration above all, which makes the server forget what it reported since.
+    mutating func takeOver(_ name: [UInt8], by session: SessionPointer) {
+        let previous = registrants.updateValue(session.pointee.id, forKey: name)
+        guard let previous, previous != session.pointee.id,
+            let other = sessions.first(where: { $0.pointee.id == previous })
+        else { return }
+        let node = String(decoding: name, as: UTF8.self)
+        host.log(
+            .notice,
+            "client \(previous) at \(other.pointee.peer) dropped: node \(node) registered on another "
+                + "connection")
+        end(other, .dropped)
     }
 }
 
