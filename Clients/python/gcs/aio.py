@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-import weakref
-from typing import Any, Callable, Coroutine, Dict, Iterable, Optional, Tuple, TypeVar, Union
+from typing import Any, Callable, Coroutine, Dict, Iterable, Optional, TypeVar, Union
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -41,8 +39,7 @@ class AsyncClient:
         self._renewer = renewer
         self._store = store
         self._current_batch_id = current_batch_id
-        self._clients: "weakref.WeakKeyDictionary[Any, Tuple[int, redis.asyncio.Redis]]" = (
-            weakref.WeakKeyDictionary())
+        self._clients: Dict[asyncio.AbstractEventLoop, redis.asyncio.Redis] = {}
 
     async def start_batch(
         self, batch_id: Optional[int] = None, *, parent: Optional[int] = None,
@@ -125,7 +122,7 @@ class AsyncClient:
         """Closes the connections of the running event loop."""
         found = self._clients.pop(asyncio.get_running_loop(), None)
         if found is not None:
-            await found[1].connection_pool.disconnect()
+            await found.connection_pool.disconnect()
 
     async def _undo(self, start: "asyncio.Future[int]") -> None:
         batch_id = await start
@@ -133,14 +130,21 @@ class AsyncClient:
 
     def _redis(self) -> redis.asyncio.Redis:
         loop = asyncio.get_running_loop()
-        pid, client = self._clients.get(loop, (0, None))
-        if client is None or pid != os.getpid():
+        client = self._clients.get(loop)
+        if client is None:
+            self._forget_closed_loops()
             pool = redis.asyncio.BlockingConnectionPool.from_url(
                 self._url, max_connections=CONNECTION_COUNT_MAX, timeout=None,
                 retry=Retry(NoBackoff(), 0), **self._options)
             client = redis.asyncio.Redis(connection_pool=pool)
-            self._clients[loop] = (os.getpid(), client)
+            self._clients[loop] = client
         return client
+
+    def _forget_closed_loops(self) -> None:
+        """Gives up what `aclose` was not called for; a connection holds its loop."""
+        for loop in list(self._clients):
+            if loop.is_closed():
+                self._clients.pop(loop, None)
 
 
 async def _completed(work: "Coroutine[Any, Any, Value]") -> Value:

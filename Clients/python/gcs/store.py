@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import threading
+import time
 import warnings
 from typing import Any, Callable, List, Optional
 
 from .errors import ObjectNotFound, StoreError
 from .ids import ObjectID
+
+_WAIT_SECONDS_MAX = 0.5
+"""How long Plasma's client may wait at once: it does not see Ctrl-C meanwhile."""
 
 
 class LocalStore:
@@ -37,14 +42,18 @@ class LocalStore:
     def get(self, object_id: ObjectID, timeout: Optional[float]) -> Any:
         """Reads a value; waits for it up to `timeout` seconds, without end for `None`."""
         plasma, client = self._client()
-        milliseconds = -1 if timeout is None else max(int(timeout * 1000), 0)
-        try:
-            value = client.get(plasma.ObjectID(bytes(object_id)), timeout_ms=milliseconds)
-        except OSError as error:
-            raise self._failed(error) from error
-        if value is plasma.ObjectNotAvailable:
-            raise ObjectNotFound(f"the object store does not hold {object_id}")
-        return value
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            patience = min(max(deadline - time.monotonic(), 0), _WAIT_SECONDS_MAX)
+            try:
+                value = client.get(
+                    plasma.ObjectID(bytes(object_id)), timeout_ms=math.ceil(patience * 1000))
+            except OSError as error:
+                raise self._failed(error) from error
+            if value is not plasma.ObjectNotAvailable:
+                return value
+            if time.monotonic() >= deadline:
+                raise ObjectNotFound(f"the object store does not hold {object_id}")
 
     def close(self) -> None:
         """Gives up this thread's connection."""

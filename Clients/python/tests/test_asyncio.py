@@ -164,6 +164,55 @@ def test_a_cancellation_at_any_moment_leaves_no_batch(connected, server):
     asyncio.run(main())
 
 
+async def keep_the_connection_busy(milliseconds):
+    """Begins a command that takes so long; for a pool of one connection."""
+    words = ("XREAD", "BLOCK", milliseconds, "STREAMS", "gc:log", "$")
+    task = asyncio.create_task(
+        gcs.asynchronous().run(gcs.client.commands.Request(words, lambda reply: reply)))
+    await asyncio.sleep(0.05)
+    return task
+
+
+def test_an_end_that_waits_is_carried_out_though_cancelled_twice(connected, server, monkeypatch):
+    monkeypatch.setattr("gcs.aio.CONNECTION_COUNT_MAX", 1)
+
+    async def block(started):
+        async with gcs.batch():
+            started.set()
+            await asyncio.sleep(3600)
+
+    async def main():
+        started = asyncio.Event()
+        task = asyncio.create_task(block(started))
+        await started.wait()
+        busy = await keep_the_connection_busy(500)
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert server.client().keys("GC:*") == [b"GC:0"]
+        await busy
+        await gcs.asynchronous().aclose()
+
+    asyncio.run(main())
+
+
+def test_a_lease_is_renewed_while_the_end_waits(connected, monkeypatch):
+    monkeypatch.setattr("gcs.aio.CONNECTION_COUNT_MAX", 1)
+
+    async def main():
+        async with gcs.batch(timeout=1) as b:
+            busy = await keep_the_connection_busy(2500)
+        # Not reached when the time was over first: leaving the block would raise BatchEnded.
+        with pytest.raises(gcs.BatchEnded):
+            await b.info()
+        await busy
+        await gcs.asynchronous().aclose()
+
+    asyncio.run(main())
+
+
 def test_start_and_end_in_different_tasks_and_loops(connected):
     async def start():
         return await gcs.asynchronous().start_batch(name="elsewhere")
