@@ -157,6 +157,21 @@ def test_ownership_is_transferred(connected, server):
         assert target.info().objects == 2
 
 
+def test_an_end_that_has_to_wait_says_so(connected):
+    with gcs.batch() as first:
+        needed = first.new_object_id()
+        gcs.transfer_ownership(needed, first)
+        gcs.set_current_batch_id(gcs.ROOT)
+        with gcs.batch() as second:
+            second.add_task("work", args=[needed])
+            assert second.info().depends_on == (first.id,)
+            assert first.end() is gcs.Outcome.DEFERRED
+            info = first.info()
+            assert (info.status, info.dependents) == ("deferred", (second.id,))
+    with pytest.raises(gcs.BatchEnded):
+        first.info()
+
+
 def test_a_task_is_recorded_with_all_its_fields(connected, server):
     with gcs.batch() as b:
         argument, actor = b.new_object_id(), b.new_task_id()
