@@ -152,6 +152,25 @@ import Testing
         }
     }
 
+    @Test("a batch that a running one needs is deferred, and goes with the end of that one")
+    func deferral() async throws {
+        let server = try ServerProcess()
+        let client = try await server.connect()
+        let first = try await client.startBatch()
+        let object = try await first.addObject(on: "n", byteCount: 1)
+        try await client.withBatch { second in
+            try await second.addTask(spec: [], arguments: [object])
+            #expect(try await first.end() == .deferred)
+            let info = try await first.info()
+            #expect(info.status == .deferred && info.dependents == [second.id])
+            #expect(try await second.info().dependsOn == [first.id])
+            var waiting: [BatchID] = []
+            for try await batch in client.batches(status: .deferred) { waiting.append(batch.id) }
+            #expect(waiting == [first.id])
+        }
+        await #expect(throws: GCSError.batchEnded(first.id)) { try await first.info() }
+    }
+
     @Test("objects change hands between batches")
     func ownership() async throws {
         let server = try ServerProcess()
