@@ -74,9 +74,7 @@ struct HashIndex {
             var found = Self.matches(bucket.load(as: UInt64.self), tag)
             while found != 0 {
                 let slot = found.trailingZeroBitCount >> 3
-                if isTagged(bucket, slot, tag), isMatch(references[slot]) {
-                    return references + slot
-                }
+                if isMatch(references[slot]) { return references + slot }
                 found &= found &- 1
             }
             found =
@@ -84,22 +82,13 @@ struct HashIndex {
                 & 0x8080_8080
             while found != 0 {
                 let slot = 8 &+ found.trailingZeroBitCount >> 3
-                if isTagged(bucket, slot, tag), isMatch(references[slot]) {
-                    return references + slot
-                }
+                if isMatch(references[slot]) { return references + slot }
                 found &= found &- 1
             }
             guard bucket.load(fromByteOffset: 12, as: UInt8.self) != 0, left > 0 else { return nil }
             left &-= 1
             bucketIndex = (bucketIndex &+ 1) & mask
         }
-    }
-
-    /// Whether a slot really has the tag: behind a match, `matches` also marks an empty slot for tag 1, and
-    /// what lies in an empty slot may lead into memory that is gone.
-    @inline(__always)
-    private func isTagged(_ bucket: UnsafeMutableRawPointer, _ slot: Int, _ tag: UInt8) -> Bool {
-        bucket.load(fromByteOffset: slot, as: UInt8.self) == tag
     }
 
     /// Adds a reference that is not held yet.

@@ -64,24 +64,6 @@ import Testing
         #expect(pool.chunkCount <= Pool.spareCountMax)
     }
 
-    @Test func anEmptySlotIsNeverLookedAt() {
-        var pool = Pool()
-        var index = HashIndex()
-        // All with tag 1, which is the one that an empty slot behind a match is mistaken for.
-        for reference in 1...8 as ClosedRange<UInt32> {
-            index.insert(1, reference, &pool) { _ in 1 }
-        }
-        for reference in 2...8 as ClosedRange<UInt32> {
-            #expect(index.remove(1) { $0 == reference })
-        }
-        var asked: [UInt32] = []
-        _ = index.find(1) {
-            asked.append($0)
-            return false
-        }
-        #expect(asked == [1])
-    }
-
     @Test func aWalkMeetsEverythingThatStaysWhileOthersComeAndGo() {
         var pool = Pool()
         var index = HashIndex()
