@@ -187,7 +187,7 @@ extension ControlStore {
     public mutating func maintain() -> Bool {
         let expiring = expireBatches(budget: 64)
         let releasing = releaseSlice()
-        let freeing = freeSlice(budget: 48)
+        let freeing = freeSlice(budget: 32)
         let unreferencing = maintainReferences()
         let forgetting = tombstones.expire(
             before: now - tombstoneMilliseconds, budget: 256, memory.seeds)

@@ -41,7 +41,7 @@ struct MemoryUse {
         }
         let cost = Double(server.residentByteCount - before) / Double(5 * perBatch)
         let pinger = Pinger(port: server.port)
-        let baseline = try pinger.longestGap(seconds: 3) {}
+        let baseline = try pinger.longestGap(seconds: 10) {}
         var ends: [Double] = []
         let during = try pinger.longestGap(seconds: 3) {
             for batch in 1...5 {

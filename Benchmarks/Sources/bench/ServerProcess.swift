@@ -73,6 +73,21 @@ final class ServerProcess {
         return [taskset, "-c", "\(processor)", executable] + arguments
     }
 
+    /// Binds this process, threads that it starts later included, to a processor, if `taskset` is there.
+    static func pinSelf(processor: Int) throws {
+        guard ProcessInfo.processInfo.activeProcessorCount > 1, let taskset = try? path(of: "taskset") else {
+            return
+        }
+        let process = Process()
+        process.executableURL = URL(filePath: taskset)
+        process.arguments = [
+            "--all-tasks", "-cp", "\(processor)", "\(ProcessInfo.processInfo.processIdentifier)",
+        ]
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+    }
+
     static func path(of program: String) throws -> String {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
         for folder in folders where FileManager.default.isExecutableFile(atPath: "\(folder)/\(program)") {

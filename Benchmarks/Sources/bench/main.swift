@@ -26,6 +26,7 @@ if let unknown = arguments.first(where: { !known.contains($0) }) {
 let named = arguments.filter { !$0.hasPrefix("--") }
 let isQuick = arguments.contains("--quick")
 do {
+    try ServerProcess.pinSelf(processor: 1)
     var report = Report()
     if named.isEmpty || named.contains("throughput") {
         try Throughput(isQuick: isQuick).run(&report)
