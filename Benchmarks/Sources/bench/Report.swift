@@ -34,7 +34,8 @@ struct Report {
             .deletingLastPathComponent().appending(path: "results")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let text = "# gcs-server beside redis-server, \(date)\n\n\(Self.machine)\n\n"
-        try (text + lines.joined(separator: "\n") + "\n")
+        let body = lines.joined(separator: "\n").trimmingCharacters(in: .newlines)
+        try (text + body + "\n")
             .write(to: folder.appending(path: "\(date).md"), atomically: true, encoding: .utf8)
     }
 
