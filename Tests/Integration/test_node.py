@@ -1,6 +1,7 @@
 """gcs-node between a server and a store, ours and Arrow's: what goes, what stays, and when."""
 
 import contextlib
+import os
 import gc
 import signal
 import subprocess
@@ -362,6 +363,24 @@ def slowest_contains(store, is_done):
     return slowest
 
 
+@contextlib.contextmanager
+def ahead_of_others(*processes):
+    """Puts processes before all others, so that waits for the processor are not measured; tells
+    whether the system allows it."""
+    try:
+        for process in processes:
+            os.sched_setscheduler(
+                process, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(10))
+    except PermissionError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        for process in processes:
+            os.sched_setscheduler(process, os.SCHED_OTHER, os.sched_param(0))
+
+
 def test_a_hundred_thousand_objects_go_without_stalling_others(start, server, store):
     big = start(programs.Store, arrow="pyarrow" in store.args[0], size=256 << 20)
     start(programs.Node, server, big)
@@ -369,23 +388,25 @@ def test_a_hundred_thousand_objects_go_without_stalling_others(start, server, st
     redis = server.client()
     put(client, 7, [0])
     figures = []
-    # Of three rounds the best one, above what a client waits without any deletion in the same
-    # second: the machine may have other things to do.
+    # Of three rounds the best one: the machine may have other things to do. Without the right to go
+    # ahead of them, what a client waits in a second without any deletion is taken off.
     for batch in (42, 43, 44):
         start_batches(server, batch)
         put_raw(client, batch, 100_000)
         programs.wait_until(
             lambda: redis.scard(f"GC:{batch}") == 100_000, "all are reported", seconds=60)
-        begin = time.monotonic()
-        quiet = slowest_contains(big, lambda: time.monotonic() - begin > 1)
-        assert server.cli("GCS.BATCH", "END", batch) == "COLLECTED"
-        begin = time.monotonic()
-        busy = slowest_contains(
-            big, lambda: node_fields(server)["objects"] == "1" or time.monotonic() - begin > 60)
-        took = time.monotonic() - begin
+        with ahead_of_others(big.process.pid, 0) as is_ahead:
+            begin = time.monotonic()
+            quiet = slowest_contains(big, lambda: time.monotonic() - begin > 1)
+            assert server.cli("GCS.BATCH", "END", batch) == "COLLECTED"
+            begin = time.monotonic()
+            busy = slowest_contains(
+                big, lambda: node_fields(server)["objects"] == "1" or time.monotonic() - begin > 60)
+            took = time.monotonic() - begin
         assert not held(client, batch)
-        print(f"slowest {busy * 1000:.2f} ms, {quiet * 1000:.2f} ms before; all gone in {took:.2f} s")
-        figures.append(busy - quiet)
+        print(f"slowest {busy * 1000:.2f} ms, {quiet * 1000:.2f} ms before, ahead: {is_ahead}; "
+              f"all gone in {took:.2f} s")
+        figures.append(busy if is_ahead else busy - quiet)
         if figures[-1] < 0.005:
             break
     assert min(figures) < 0.005
