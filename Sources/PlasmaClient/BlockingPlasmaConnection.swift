@@ -155,6 +155,37 @@ public final class BlockingPlasmaConnection {
         return outcomes
     }
 
+    /// The store's state in words.
+    public func debugString() throws(PlasmaError) -> String {
+        EmptyMessage.write(.debugStringRequest, to: &output)
+        try roundTrip(.debugStringReply)
+        return try decode(DebugStringReply.init).text
+    }
+
+    /// Finds out whether the store knows our extension, and tells it that this client does.
+    ///
+    /// - Returns: the version that the store speaks; `nil` when it is not ours.
+    public func extend() throws(PlasmaError) -> Int64? {
+        guard StoreExtension.version(in: try debugString()) != nil else { return nil }
+        return try ask(
+            {
+                ExtensionMessage.write(
+                    .extensionRequest, numbers: [StoreExtension.version], to: &$0)
+            },
+            reply: .extensionReply
+        ) { body throws(WireError) in try ExtensionMessage(body).number(0) }
+    }
+
+    /// Sends a message of our extension and reads the answer; only after `extend()` gave a version.
+    public func ask<Answer>(
+        _ write: (inout ByteBuffer) -> Void, reply: MessageType,
+        _ read: (UnsafeRawBufferPointer) throws(WireError) -> Answer
+    ) throws(PlasmaError) -> Answer {
+        write(&output)
+        try roundTrip(reply)
+        return try decode(read)
+    }
+
     /// All objects, sealed or not; the store answers nobody else meanwhile.
     public func list() throws(PlasmaError) -> [ObjectInfo] {
         EmptyMessage.write(.listRequest, to: &output)

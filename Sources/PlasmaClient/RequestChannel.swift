@@ -10,6 +10,12 @@ final class RequestChannel {
         case delete([RecordID], ([StoreError?]) -> Void)
         /// Asks for an object that cannot be, to hear that the store is done with what it did before.
         case mark(() -> Void)
+        /// The store's state in words.
+        case describe((String) -> Void)
+        /// A message of our extension, and the type of its reply.
+        case extended(
+            (inout ByteBuffer) -> Void, reply: MessageType,
+            (UnsafeRawBufferPointer) throws(WireError) -> Void)
     }
 
     /// A reply may be this large; Arrow's List of a million objects is 76 MB.
@@ -52,6 +58,8 @@ final class RequestChannel {
             case .list: EmptyMessage.write(.listRequest, to: &buffer)
             case .delete(let ids, _): DeleteRequest.write(ids, to: &buffer)
             case .mark: Self.nobody.write(.containsRequest, to: &buffer)
+            case .describe: EmptyMessage.write(.debugStringRequest, to: &buffer)
+            case .extended(let write, _, _): write(&buffer)
             }
         }
     }
@@ -101,6 +109,8 @@ final class RequestChannel {
             case .list(let completion): completion(try ObjectInfoList(body).rowsOfRecords())
             case .delete(let ids, let completion):
                 completion(try outcomes(DeleteReply(body), for: ids))
+            case .describe(let completion): completion(try DebugStringReply(body).text)
+            case .extended(_, _, let read): try read(body)
             }
         } catch {
             throw .wire(error)
@@ -128,6 +138,8 @@ extension RequestChannel.Request {
         case .list: .listReply
         case .delete: .deleteReply
         case .mark: .containsReply
+        case .describe: .debugStringReply
+        case .extended(_, let reply, _): reply
         }
     }
 }

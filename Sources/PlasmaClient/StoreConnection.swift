@@ -32,6 +32,9 @@ public final class StoreConnection {
         retryTimer = Timer(loop) { [weak self] in self?.connect() }
     }
 
+    /// The version of our extension that the store speaks; `nil` with Arrow's store.
+    public private(set) var extensionVersion: Int64?
+
     /// Whether requests may be sent.
     public var isUp: Bool { notifications != nil }
 
@@ -76,6 +79,20 @@ public final class StoreConnection {
             })
     }
 
+    /// Sends a message of our extension; only while `extensionVersion` is not `nil`.
+    ///
+    /// - Parameters:
+    ///   - write: appends the frame.
+    ///   - reply: the type of the answer.
+    ///   - read: is given the answer's body; never called when the store is lost before.
+    public func ask(
+        _ write: @escaping (inout ByteBuffer) -> Void, reply: MessageType,
+        _ read: @escaping (UnsafeRawBufferPointer) throws(WireError) -> Void
+    ) {
+        precondition(extensionVersion != nil, "an extension message to a store without it")
+        requests?.ask(.extended(write, reply: reply, read))
+    }
+
     private func connect() {
         do throws(StoreConnectionError) {
             let channel = RequestChannel(loop, adopting: try UnixSocket.connect(path)) {
@@ -83,10 +100,30 @@ public final class StoreConnection {
             }
             requests = channel
             // That something listens does not make it a store; its answer does.
-            channel.ask(.connect { [weak self] in self?.subscribe() })
+            channel.ask(.connect { [weak self] in self?.identify() })
         } catch {
             ended(error)
         }
+    }
+
+    /// Finds out whether the store knows our extension; Arrow's would end itself if it were asked.
+    private func identify() {
+        requests?.ask(
+            .describe { [weak self] text in
+                guard let self else { return }
+                guard StoreExtension.version(in: text) != nil else { return subscribe() }
+                requests?.ask(
+                    .extended(
+                        {
+                            ExtensionMessage.write(
+                                .extensionRequest, numbers: [StoreExtension.version], to: &$0)
+                        },
+                        reply: .extensionReply
+                    ) { [weak self] body throws(WireError) in
+                        self?.extensionVersion = try ExtensionMessage(body).number(0)
+                        self?.subscribe()
+                    })
+            })
     }
 
     private func subscribe() {
@@ -109,6 +146,7 @@ public final class StoreConnection {
     }
 
     private func close() {
+        extensionVersion = nil
         requests = nil
         notifications = nil
     }

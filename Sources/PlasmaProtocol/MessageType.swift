@@ -64,6 +64,33 @@ public enum MessageType: Int64, Sendable, CaseIterable {
     case refreshLRURequest = 34
     /// Answer to `refreshLRURequest`.
     case refreshLRUReply = 35
+
+    /// A client that knows our extension; see `StoreExtension`. Arrow's store ends itself here.
+    case extensionRequest = 1000
+    /// The extension's version.
+    case extensionReply = 1001
+    /// What the store needs of a node manager, answered as soon as it needs something.
+    case needsRequest = 1002
+    /// What the store needs.
+    case needsReply = 1003
+    /// Which objects are copies of a primary one.
+    case markRequest = 1004
+    /// How many objects were marked.
+    case markReply = 1005
+    /// Objects to spill: those not used for longest, which the client uses from then on.
+    case candidatesRequest = 1006
+    /// The objects to spill.
+    case candidatesReply = 1007
+    /// Objects to remove unless someone else uses them.
+    case deleteUnusedRequest = 1008
+    /// Which of them are gone.
+    case deleteUnusedReply = 1009
+}
+
+extension MessageType {
+    /// Whether only a client that sent `extensionRequest` may send it.
+    @inlinable
+    public var isExtension: Bool { rawValue > Self.extensionReply.rawValue }
 }
 
 /// Why the store did not do what a well-formed request asked; its number on the wire.

@@ -27,6 +27,8 @@ public final class Session {
     var knownSegments: UInt64 = 0
     /// The client's notifications.
     public internal(set) var subscription: Subscription?
+    /// Whether it knows our extension of the protocol.
+    var isExtended = false
     /// Whether the caller was told to look at it.
     var isChanged = false
     /// Whether it stands in the line of sessions with work left.

@@ -52,6 +52,11 @@ extension StoreService {
             StatusReply(error: .outOfMemory).write(.setOptionsReply, to: &session.output.bytes)
         case .debugStringRequest:
             DebugStringReply(text: debugString).write(to: &session.output.bytes)
+        case .extensionRequest:
+            _ = try ExtensionMessage(body)
+            session.isExtended = true
+            ExtensionMessage.write(
+                .extensionReply, numbers: [StoreExtension.version], to: &session.output.bytes)
         case .disconnect: session.hasLeft = true
         default: throw .messageType(found: type.rawValue)
         }
@@ -113,6 +118,7 @@ extension StoreService {
     /// The store's state, one line per fact.
     public var debugString: String {
         """
+        \(StoreExtension.identity)
         capacity \(store.capacity) bytes
         used \(store.usedByteCount) bytes
         evictable \(store.evictableByteCount) bytes

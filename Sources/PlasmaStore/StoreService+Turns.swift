@@ -46,6 +46,9 @@ extension StoreService {
         guard session.output.bytes.count <= limits.backlogByteCountMax,
             let header = try FrameHeader(reading: bytes, bodyByteCountMax: Self.frameByteCountMax)
         else { return nil }
+        guard session.isExtended || !header.type.isExtension else {
+            throw .messageType(found: header.type.rawValue)
+        }
         guard header.bodyByteCount <= dataByteCountMax || !carriesData(header.type) else {
             session.refusal = Refusal(reply: header.type, unread: header.bodyByteCount)
             return FrameHeader.byteCount

@@ -41,6 +41,15 @@ private func readAll(_ frame: Frame) throws(WireError) {
             _ = try StatusReply(body)
         case .abortRequest, .abortReply, .releaseRequest, .containsRequest:
             _ = try IDMessage(body)
+        case .needsRequest: _ = try NeedsRequest(body)
+        case .needsReply: _ = try NeedsReply(body)
+        case .candidatesRequest: _ = try CandidatesRequest(body)
+        case .candidatesReply: _ = try CandidatesReply.read(body)
+        case .extensionRequest, .extensionReply, .markRequest, .markReply,
+            .deleteUnusedRequest, .deleteUnusedReply:
+            let message = try ExtensionMessage(body)
+            for index in 0..<message.numberCount { _ = try message.number(index) }
+            _ = try message.allIDs()
         case .disconnect, .listRequest, .connectRequest, .subscribeRequest, .debugStringRequest,
             .refreshLRUReply:
             break
@@ -90,6 +99,8 @@ private func validFrames() throws(WireError) -> [Frame] {
         try frame { ByteCountMessage(byteCount: 7).write(.evictRequest, to: &$0) },
         try frame { StatusReply(error: nil).write(.setOptionsReply, to: &$0) },
         try frame { IDMessage(id: ids[0]).write(.containsRequest, to: &$0) },
+        try frame { CandidatesReply.write([SpillCandidate(id: ids[0])], to: &$0) },
+        try frame { ExtensionMessage.write(.markRequest, numbers: [1], ids: ids, to: &$0) },
     ]
 }
 
