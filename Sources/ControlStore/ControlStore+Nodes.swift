@@ -1,7 +1,7 @@
 public import Identifiers
 
 extension ControlStore {
-    /// Takes a node in, and forgets where it reported objects before.
+    /// Takes a node in, and forgets where it reported objects before, and which its store saw pinned.
     ///
     /// - Returns: the last deletion it carried out; zero for a new one.
     public mutating func registerNode(
@@ -9,6 +9,7 @@ extension ControlStore {
     ) -> LogID {
         let position = nodes.positionOrNew(name, &memory)
         nodes.register(at: position, now: now)
+        _ = clearPins(ofNodeAt: position)
         var acknowledged = LogID.zero
         nodes.update(at: position) { node in
             if let address { node.address = address }

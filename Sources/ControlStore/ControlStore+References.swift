@@ -2,7 +2,23 @@ public import Identifiers
 
 extension ControlStore {
     /// References held by living processes.
-    public var referenceCount: Int { references.liveCount }
+    public var referenceCount: Int { references.tallies.count }
+
+    /// References held by living processes, by type.
+    public var referenceTallies: ReferenceTallies { references.tallies }
+
+    /// References held by the living processes of a node, by type.
+    public func referenceTallies(of node: Node) -> ReferenceTallies {
+        var tallies = ReferenceTallies()
+        for holder in [node.holder, node.pinHolder] where holder != none {
+            tallies.add(references.nodes[holder].pointee.tallies)
+        }
+        return tallies
+    }
+
+    /// Objects that have references, with a record or without; those of references cleared just now may
+    /// still count.
+    public var referencedObjectCount: Int { references.objectCount }
 
     /// References to an object; it need not have a record.
     public func referenceCount(of object: RecordID) -> Int {
@@ -15,11 +31,11 @@ extension ControlStore {
     public mutating func addReference(_ new: NewReference) -> Bool {
         precondition((new.site?.count ?? 0) <= NewReference.siteByteCountMax, "a site too long")
         precondition((new.size ?? 0) <= NewReference.sizeMax, "an object too large")
-        let node = holderNodeOrNew(new.holder.node)
+        let node = holderNodeOrNew(new.holder.node, new.type)
         let process = references.processOrNew(new.holder.process, ofNode: node, &memory)
         let known = references.find(new.object, new.type, of: process, memory.seeds)
+        if let known { references.countOut(known) }
         let number = known ?? references.add(new.object, new.type, of: process, &memory)
-        if known == nil { references.count(1, ofNode: node) }
         let reference = references.references[number]
         if let size = new.size { reference.pointee.size = size }
         if new.isDriver { reference.pointee.isDriver = true }
@@ -28,15 +44,20 @@ extension ControlStore {
             references.sites.release(reference.pointee.site, &memory)
             reference.pointee.site = number
         }
+        references.countIn(number)
         return known == nil
     }
 
-    private mutating func holderNodeOrNew(_ name: UnsafeBufferPointer<UInt8>) -> UInt32 {
+    /// What stands for a node in the table: one thing for what its processes tell, another for pins,
+    /// which its store tells and tells anew after each registration.
+    private mutating func holderNodeOrNew(
+        _ name: UnsafeBufferPointer<UInt8>, _ type: ReferenceType
+    ) -> UInt32 {
         let position = nodes.positionOrNew(name, &memory)
-        let known = nodes.holder(at: position)
+        let known = nodes.holder(at: position, type)
         if known != none { return known }
         let holder = references.makeNode(position: position, &memory)
-        nodes.update(at: position) { $0.holder = holder }
+        nodes.setHolder(holder, at: position, type)
         return holder
     }
 
@@ -46,49 +67,65 @@ extension ControlStore {
     public mutating func removeReference(
         _ holder: HolderName, _ type: ReferenceType, _ object: RecordID
     ) -> Bool {
-        guard let (position, node) = holderNode(holder.node),
+        guard let position = nodes.position(of: holder.node, memory.seeds) else { return false }
+        let node = nodes.holder(at: position, type)
+        guard node != none,
             let process = references.process(holder.process, ofNode: node, memory.seeds),
             let number = references.find(object, type, of: process, memory.seeds)
         else { return false }
-        let isLast = references.remove(number, &memory)
-        references.count(-1, ofNode: node)
+        references.countOut(number)
+        let isLost = references.remove(number, &memory)
         if references.forgetIfEmpty(process: process, &memory) {
-            nodes.update(at: position) { $0.holder = none }
+            nodes.setHolder(none, at: position, type)
         }
-        if isLast { lostLastReference(object) }
+        if isLost { lostLastReference(object) }
         return true
-    }
-
-    private func holderNode(_ name: UnsafeBufferPointer<UInt8>) -> (position: Int, node: UInt32)? {
-        guard let position = nodes.position(of: name, memory.seeds) else { return nil }
-        let node = nodes.holder(at: position)
-        return node == none ? nil : (position, node)
     }
 
     /// Forgets what a process holds: at once for everybody, the memory in slices.
     ///
     /// - Returns: references forgotten.
     public mutating func clearReferences(_ holder: HolderName) -> Int {
-        guard let (position, node) = holderNode(holder.node),
-            let process = references.process(holder.process, ofNode: node, memory.seeds)
-        else { return 0 }
-        let (count, isNodeForgotten) = references.clear(process: process, &memory)
-        if isNodeForgotten { nodes.update(at: position) { $0.holder = none } }
-        return count
+        guard let position = nodes.position(of: holder.node, memory.seeds) else { return 0 }
+        var cleared = 0
+        for type in [ReferenceType.localReference, .pinnedInMemory] {
+            let node = nodes.holder(at: position, type)
+            guard node != none,
+                let process = references.process(holder.process, ofNode: node, memory.seeds)
+            else { continue }
+            let (count, isNodeForgotten) = references.clear(process: process, &memory)
+            if isNodeForgotten { nodes.setHolder(none, at: position, type) }
+            cleared += count
+        }
+        return cleared
     }
 
     /// Forgets what the processes of a node hold: at once for everybody, the memory in slices.
     ///
     /// - Returns: references forgotten.
     public mutating func clearReferences(ofNode name: UnsafeBufferPointer<UInt8>) -> Int {
-        guard let (position, _) = holderNode(name) else { return 0 }
+        guard let position = nodes.position(of: name, memory.seeds) else { return 0 }
         return clearReferences(ofNodeAt: position, isSilent: false)
     }
 
     mutating func clearReferences(ofNodeAt position: Int, isSilent: Bool) -> Int {
-        let node = nodes.holder(at: position)
+        clearReferences(ofNodeAt: position, .localReference, isSilent: isSilent)
+            + clearPins(ofNodeAt: position, isSilent: isSilent)
+    }
+
+    /// Forgets what the store of a node told of pins.
+    ///
+    /// - Returns: pins forgotten.
+    mutating func clearPins(ofNodeAt position: Int, isSilent: Bool = false) -> Int {
+        clearReferences(ofNodeAt: position, .pinnedInMemory, isSilent: isSilent)
+    }
+
+    private mutating func clearReferences(
+        ofNodeAt position: Int, _ type: ReferenceType, isSilent: Bool
+    ) -> Int {
+        let node = nodes.holder(at: position, type)
         guard node != none else { return 0 }
-        nodes.update(at: position) { $0.holder = none }
+        nodes.setHolder(none, at: position, type)
         return references.clear(node: node, isSilent: isSilent)
     }
 

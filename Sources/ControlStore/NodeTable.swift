@@ -25,6 +25,8 @@ public struct Node: Sendable {
     var number: UInt32
     /// What stands for it in the table of references, while its processes hold any.
     var holder = none
+    /// The same for pins, while its store tells any.
+    var pinHolder = none
 
     /// Whether deletions wait for it.
     public var isRegistered: Bool { registeredAt > 0 }
@@ -82,8 +84,16 @@ struct NodeTable: ~Copyable {
         nodes.withUnsafeBufferPointer { $0[position]?.number ?? 0 }
     }
 
-    func holder(at position: Int) -> UInt32 {
-        nodes.withUnsafeBufferPointer { $0[position]?.holder ?? none }
+    func holder(at position: Int, _ type: ReferenceType) -> UInt32 {
+        nodes.withUnsafeBufferPointer {
+            (type.isClaim ? $0[position]?.holder : $0[position]?.pinHolder) ?? none
+        }
+    }
+
+    mutating func setHolder(_ holder: UInt32, at position: Int, _ type: ReferenceType) {
+        update(at: position) { node in
+            if type.isClaim { node.holder = holder } else { node.pinHolder = holder }
+        }
     }
 
     /// The node that a number in a location stands for; `nil` when it stands for none any more.

@@ -4,7 +4,7 @@ public import Identifiers
 public enum ReferenceType: UInt8, Sendable, CaseIterable {
     /// A variable of a program holds it.
     case localReference = 1
-    /// The process keeps it mapped.
+    /// The process keeps it mapped, as the store of its node tells.
     case pinnedInMemory
     /// A task that waits needs it.
     case usedByPendingTask
@@ -12,6 +12,9 @@ public enum ReferenceType: UInt8, Sendable, CaseIterable {
     case capturedInObject
     /// It is the handle of an actor.
     case actorHandle
+
+    /// Whether it is a wish that the object stays; a pin is only seen, and protects while it lasts.
+    var isClaim: Bool { self != .pinnedInMemory }
 
     /// The word on the wire.
     public var word: StaticString {
@@ -81,8 +84,8 @@ public struct ReferenceInfo: Sendable {
     public var type: ReferenceType
     /// The object.
     public var object: RecordID
-    /// Bytes that are held; 0 when nobody told.
-    public var size: UInt64
+    /// Bytes that are held; `nil` when nobody told.
+    public var size: UInt64?
     /// Where in the program; empty when nobody told.
     public var site: [UInt8]
     /// Whether the process is a driver.
@@ -108,11 +111,14 @@ struct ReferenceRecord: BitwiseCopyable {
 
     private static let driverBit: UInt64 = 1 << 3
     private static let headBit: UInt64 = 1 << 4
+    private static let sizedBit: UInt64 = 1 << 5
+    private static let claimedBit: UInt64 = 1 << 6
 
     private var batch: Halves
     private var unique: Halves
     private var index: UInt32
-    /// Bytes held << 8 | first of its object << 4 | driver << 3 | type; 0 once it is removed.
+    /// Bytes held << 8 | object was claimed << 6 | bytes were told << 5 | first of its object << 4 |
+    /// driver << 3 | type; 0 once it is removed.
     private var sizeAndFlags: Halves
     let process: UInt32
     var site = none
@@ -145,9 +151,13 @@ struct ReferenceRecord: BitwiseCopyable {
             && batch.value == UInt64(bitPattern: object.batch.rawValue)
     }
 
-    var size: UInt64 {
-        get { sizeAndFlags.value >> 8 }
-        set { sizeAndFlags = Halves(newValue << 8 | sizeAndFlags.value & 0xff) }
+    /// Bytes held; `nil` when nobody told.
+    var size: UInt64? {
+        get { sizeAndFlags.value & Self.sizedBit != 0 ? sizeAndFlags.value >> 8 : nil }
+        set {
+            sizeAndFlags = Halves((newValue ?? 0) << 8 | sizeAndFlags.value & 0xff)
+            set(Self.sizedBit, newValue != nil)
+        }
     }
 
     var isDriver: Bool {
@@ -159,6 +169,12 @@ struct ReferenceRecord: BitwiseCopyable {
     var isHead: Bool {
         get { sizeAndFlags.value & Self.headBit != 0 }
         set { set(Self.headBit, newValue) }
+    }
+
+    /// Of the first in a chain: whether one that was in it was more than a pin.
+    var isClaimed: Bool {
+        get { sizeAndFlags.value & Self.claimedBit != 0 }
+        set { set(Self.claimedBit, newValue) }
     }
 
     private mutating func set(_ bit: UInt64, _ isSet: Bool) {

@@ -6,17 +6,19 @@ struct HolderProcess: BitwiseCopyable {
     let process: UInt32
     var firstReference = none
     var referenceCount: UInt32 = 0
+    var tallies = ReferenceTallies()
     /// Links of the processes of its node.
     var next = none
     var previous = none
 }
 
-/// A node whose processes hold references; or, once it is dead, what was cleared at once.
+/// A node whose processes hold references, or what its store tells of them; or, once it is dead, what
+/// was cleared at once.
 struct HolderNode: BitwiseCopyable {
     /// Its place in the table of nodes.
     let position: UInt32
     var firstProcess = none
-    var referenceCount: UInt32 = 0
+    var tallies = ReferenceTallies()
     /// The next of the dead ones.
     var nextDying = none
     /// Whether its references hold nothing any more, and only wait to be freed.
@@ -29,7 +31,7 @@ struct HolderNode: BitwiseCopyable {
 struct SweptReferences {
     /// How many it were, and processes with them.
     var count = 0
-    /// Objects that lost their last reference.
+    /// Objects that had been claimed and lost their last reference.
     var unreferenced: [RecordID] = []
 }
 
@@ -97,11 +99,24 @@ extension ReferenceTable {
         }
     }
 
-    /// Counts a reference of a living process.
-    mutating func count(_ change: Int, ofNode node: UInt32) {
-        let count = Int(nodes[node].pointee.referenceCount) + change
-        nodes[node].pointee.referenceCount = UInt32(count)
-        liveCount += change
+    /// Counts a reference of a living process, as its bytes are now.
+    mutating func countIn(_ number: UInt32) {
+        let reference = references[number].pointee
+        guard let type = reference.type else { return }
+        let process = processes[reference.process]
+        process.pointee.tallies.add(type, reference.size)
+        nodes[process.pointee.node].pointee.tallies.add(type, reference.size)
+        tallies.add(type, reference.size)
+    }
+
+    /// Counts a reference of a living process no longer; before its bytes change, too.
+    mutating func countOut(_ number: UInt32) {
+        let reference = references[number].pointee
+        guard let type = reference.type else { return }
+        let process = processes[reference.process]
+        process.pointee.tallies.subtract(type, reference.size)
+        nodes[process.pointee.node].pointee.tallies.subtract(type, reference.size)
+        tallies.subtract(type, reference.size)
     }
 
     /// Forgets a process that holds nothing, and its node with its last process.
@@ -132,7 +147,8 @@ extension ReferenceTable {
         let process = processes[number].pointee
         unlink(number, memory.seeds)
         let count = Int(process.referenceCount)
-        self.count(-count, ofNode: process.node)
+        nodes[process.node].pointee.tallies.subtract(process.tallies)
+        tallies.subtract(process.tallies)
         let position = nodes[process.node].pointee.position
         let grave = nodes.insert(HolderNode(position: position), &memory.pool)
         link(number, toNode: grave)
@@ -144,11 +160,11 @@ extension ReferenceTable {
     ///
     /// - Returns: how many.
     mutating func clear(node: UInt32, isSilent: Bool) -> Int {
-        let count = Int(nodes[node].pointee.referenceCount)
-        self.count(-count, ofNode: node)
+        let held = nodes[node].pointee.tallies
+        tallies.subtract(held)
         nodes[node].pointee.isSilent = isSilent
         bury(node)
-        return count
+        return held.count
     }
 
     private mutating func bury(_ node: UInt32) {

@@ -9,7 +9,7 @@ struct ReferenceTable: ~Copyable {
     var references = SlotPages<ReferenceRecord>()
     var sites = CallSites()
     /// References of living processes.
-    var liveCount = 0
+    var tallies = ReferenceTallies()
     /// The first of each object's chain, by object.
     private var heads = HashIndex()
     /// All others, by process, type and object.
@@ -63,6 +63,9 @@ struct ReferenceTable: ~Copyable {
         return place?.pointee
     }
 
+    /// Objects that have references; those that are cleared count until they are swept.
+    var objectCount: Int { Int(heads.count) }
+
     /// References of living processes to an object.
     ///
     /// - Complexity: O(1); O(references to the object) while references are being cleared.
@@ -115,8 +118,10 @@ struct ReferenceTable: ~Copyable {
     ) {
         let seeds = memory.seeds
         let references = references
+        let isClaim = references[number].pointee.type?.isClaim == true
         guard let head = head(object, seeds)?.pointee else {
             references[number].pointee.isHead = true
+            references[number].pointee.isClaimed = isClaim
             references[number].pointee.previousOfObject = 1
             heads.insert(Self.hash(object, seeds), number, &memory.pool) {
                 Self.hash(references[$0].pointee.object, seeds)
@@ -130,6 +135,7 @@ struct ReferenceTable: ~Copyable {
         if next != none { references[next].pointee.previousOfObject = number }
         references[head].pointee.nextOfObject = number
         references[head].pointee.previousOfObject += 1
+        if isClaim { references[head].pointee.isClaimed = true }
         others.insert(hash(ofOther: number, seeds), number, &memory.pool) {
             let other = references[$0].pointee
             return Self.hash(other.object, other.process, other.type, seeds)
@@ -144,7 +150,7 @@ struct ReferenceTable: ~Copyable {
 
     /// Removes a reference.
     ///
-    /// - Returns: whether it was the last one to its object.
+    /// - Returns: whether it was the last one to its object, and one of them had been a claim.
     mutating func remove(_ number: UInt32, _ memory: inout Memory) -> Bool {
         unlinkFromProcess(number)
         let isLast = unlinkFromObject(number, memory.seeds)
@@ -191,13 +197,14 @@ struct ReferenceTable: ~Copyable {
         let hash = Self.hash(references[number].pointee.object, seeds)
         guard next != none else {
             _ = heads.remove(hash) { $0 == number }
-            return true
+            return references[number].pointee.isClaimed
         }
         guard let place = heads.find(hash, isMatch: { $0 == number }) else {
             preconditionFailure("the first reference of a chain that its index does not find")
         }
         _ = others.remove(self.hash(ofOther: next, seeds)) { $0 == next }
         references[next].pointee.isHead = true
+        references[next].pointee.isClaimed = references[number].pointee.isClaimed
         references[next].pointee.previousOfObject = references[number].pointee.previousOfObject - 1
         place.pointee = next
         return false

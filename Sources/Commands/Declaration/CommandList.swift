@@ -24,6 +24,9 @@ extension Command {
             "GCS.REF", "Records which process holds which object, and why.", group: .references,
             subcommands: [referenceAdd, referenceRemove, referenceClear]),
         Command(
+            "GCS.MEMORY", "Tells what the memory of the stores is used for.", group: .references,
+            subcommands: [memoryStats, memoryReferences, memoryUnreferenced]),
+        Command(
             "GCS.NODE", "Knows the nodes, and what they carried out.", group: .nodes,
             subcommands: [nodeRegister, nodeHeartbeat, nodeAck, nodeList, nodeInfo, nodeRemove]),
         // The key space.

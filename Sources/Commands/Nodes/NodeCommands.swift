@@ -92,7 +92,8 @@ extension Command {
 }
 
 extension Node {
-    private var status: StaticString {
+    /// The word for how it is.
+    var status: StaticString {
         if isLost { return "lost" }
         return isRegistered ? "alive" : "unknown"
     }
