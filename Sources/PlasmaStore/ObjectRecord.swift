@@ -20,6 +20,8 @@ struct ObjectRecord: Pooled {
     var isDoomed = false
     /// Whether it is in the list of objects that may be evicted.
     var isEvictable = false
+    /// Whether it is a copy of a primary one elsewhere, or of one on disk: it may always go.
+    var isSecondary = false
     /// Connections that use it: the length of the list `users`.
     var userCount: Int32 = 0
     /// The session that created it, until it is sealed.

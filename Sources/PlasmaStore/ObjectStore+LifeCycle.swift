@@ -8,6 +8,8 @@ extension ObjectStore {
         case refused(StoreError)
         /// It would fit if something else went.
         case needsRoom
+        /// The node manager is making room.
+        case waits
     }
 
     /// Makes an unsealed object that `session` uses.
@@ -117,7 +119,7 @@ extension ObjectStore {
     ) -> RoomOutcome {
         if search.goal == 0 {
             let missing = usedByteCount + byteCount - capacity
-            guard missing <= evictableByteCount, oldest != 0 else { return .impossible }
+            guard missing <= evictableByteCount, nextToEvict != 0 else { return .impossible }
             search = RoomSearch(goal: max(missing, capacity / 5, 1))
         }
         for _ in 0..<countMax {

@@ -80,6 +80,7 @@ extension ObjectStore {
         table[slot].waiters = link
         sessions[Int(session)].firstWait = link
         sessions[Int(session)].waitCount += 1
+        if table[slot].state == .awaited { needs.append(id) }
     }
 
     /// Ends up to `countMax` waits of a session; `true` when none are left.
@@ -156,6 +157,7 @@ extension ObjectStore {
     func invariantsHold() -> Bool {
         var used = 0
         var evictable = 0
+        var secondary = 0
         var present = 0
         for number in 0..<table.slotCount {
             let slot = UInt32(number + 1)
@@ -176,9 +178,12 @@ extension ObjectStore {
             guard record.isPresent else { continue }
             used += record.byteCount
             present += 1
+            if record.isSecondary { secondary += record.byteCount }
             if isIdle { evictable += record.byteCount }
         }
-        return used == usedByteCount && evictable == evictableByteCount && present == objectCount
+        let idleByteCount = primaries.byteCount + secondaries.byteCount
+        return used == usedByteCount && evictable == idleByteCount
+            && secondary == secondaryByteCount && present == objectCount
             && used <= capacity && arena.invariantsHold()
     }
 }

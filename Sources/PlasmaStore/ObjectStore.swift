@@ -27,18 +27,25 @@ struct ObjectStore: ~Copyable {
     var links = Pool<Link>()
     var sessions: [SessionLinks] = []
     private var freeSessions: [UInt32] = []
-    /// Least and most recently used of the objects that nobody uses now.
-    var oldest: UInt32 = 0
-    var newest: UInt32 = 0
+    /// The primary copies that nobody uses now; every object is one until it is said to be none.
+    var primaries = UseOrder()
+    /// The secondary copies that nobody uses now.
+    var secondaries = UseOrder()
+    /// Whether primary copies stay, because a node manager spills them.
+    var guardsPrimaries = false
     /// Bytes of all objects.
     var usedByteCount = 0
-    /// Bytes of the objects that nobody uses now.
-    var evictableByteCount = 0
+    /// Bytes of all secondary copies.
+    var secondaryByteCount = 0
+    /// Awaited objects that the node manager was not told of; kept only for one.
+    var needs = AwaitedObjects()
     /// Objects, sealed or not.
     var objectCount = 0
     var sealedCount = 0
     /// Creates and seals so far.
     var order: UInt64 = 0
+    /// Objects removed, and objects that nobody uses any more, since the start.
+    var removalCount: UInt64 = 0
     /// Objects removed to make room, since the start.
     var evictedCount = 0
 
@@ -88,6 +95,8 @@ struct ObjectStore: ~Copyable {
         removeEvictable(slot)
         arena.free(record.piece, now: time.tick)
         usedByteCount -= record.byteCount
+        if record.isSecondary { secondaryByteCount -= record.byteCount }
+        removalCount += 1
         objectCount -= 1
         if record.state == .sealed { sealedCount -= 1 }
         if isTold { notifications.delete(record.id) }
@@ -96,46 +105,7 @@ struct ObjectStore: ~Copyable {
         } else {
             table[slot].state = .awaited
             table[slot].isDoomed = false
+            table[slot].isSecondary = false
         }
-    }
-}
-
-// MARK: - The order of last use
-
-extension ObjectStore {
-    /// Makes an object that nobody uses the most recently used one.
-    mutating func insertEvictable(_ slot: UInt32) {
-        table[slot].isEvictable = true
-        table[slot].newer = 0
-        table[slot].older = newest
-        if newest != 0 { table[newest].newer = slot } else { oldest = slot }
-        newest = slot
-        evictableByteCount += table[slot].byteCount
-    }
-
-    mutating func removeEvictable(_ slot: UInt32) {
-        guard table[slot].isEvictable else { return }
-        let (older, newer) = (table[slot].older, table[slot].newer)
-        if older != 0 { table[older].newer = newer } else { oldest = newer }
-        if newer != 0 { table[newer].older = older } else { newest = older }
-        table[slot].isEvictable = false
-        evictableByteCount -= table[slot].byteCount
-    }
-
-    /// Counts an object as just used.
-    mutating func touch(_ id: RecordID) {
-        let slot = find(id)
-        guard slot != 0, table[slot].isEvictable else { return }
-        removeEvictable(slot)
-        insertEvictable(slot)
-    }
-
-    /// Removes the least recently used object; `nil` when every object is in use.
-    mutating func evictOldest() -> Int? {
-        guard oldest != 0 else { return nil }
-        let byteCount = table[oldest].byteCount
-        evictedCount += 1
-        remove(oldest, isTold: true)
-        return byteCount
     }
 }

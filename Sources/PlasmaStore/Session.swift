@@ -29,6 +29,10 @@ public final class Session {
     public internal(set) var subscription: Subscription?
     /// Whether it knows our extension of the protocol.
     var isExtended = false
+    /// Bytes of the create that waits for the node manager to make room; 0 for none.
+    var heldByteCount = 0
+    /// Since when it waits, in monotonic milliseconds.
+    var heldSince: Int64 = 0
     /// Whether the caller was told to look at it.
     var isChanged = false
     /// Whether it stands in the line of sessions with work left.

@@ -13,6 +13,10 @@ extension StoreService {
         case .listRequest: ListOperation()
         case .evictRequest: EvictOperation()
         case .refreshLRURequest: RefreshOperation()
+        case .needsRequest: NeedsOperation()
+        case .markRequest: MarkOperation()
+        case .candidatesRequest: CandidatesOperation()
+        case .deleteUnusedRequest: DeleteUnusedOperation()
         default: nil
         }
     }
@@ -68,7 +72,7 @@ extension StoreService {
             .write(.sealReply, to: &session.output.bytes)
     }
 
-    /// Creates an object, or does a slice of making room for it.
+    /// Creates an object, or does a slice of making room for it, or lets it wait for the node manager.
     func createOrMakeRoom(
         _ id: RecordID, _ dataByteCount: UInt64, _ metadataByteCount: UInt64, evicts: Bool,
         _ search: inout ObjectStore.RoomSearch, _ session: Session
@@ -82,7 +86,9 @@ extension StoreService {
         guard evicts else { return .refused(.outOfMemory) }
         let outcome = store.makeRoom(
             for: Int(dataByteCount + metadataByteCount), &search, countMax: limits.sliceCountMax)
-        return outcome == .impossible ? .refused(.outOfMemory) : .needsRoom
+        guard outcome == .impossible else { return .needsRoom }
+        let isHeld = hold(session, byteCount: Int(dataByteCount + metadataByteCount))
+        return isHeld ? .waits : .refused(.outOfMemory)
     }
 
     /// Tells a client where its new object is.

@@ -96,6 +96,7 @@ extension StoreService {
 
     func afterRun(_ session: Session) {
         wakeSatisfied()
+        wakeSpilling()
         if session.isWaiting,
             session.input.count > largestFrame(session) + limits.aheadByteCountMax
         {
@@ -129,9 +130,11 @@ extension StoreService {
         guard store.releaseAll(number, countMax: limits.sliceCountMax),
             store.stopWaiting(number, countMax: limits.sliceCountMax)
         else {
+            wakeSpilling()
             enqueue(session)
             return
         }
+        wakeSpilling()
         store.closeSession(number)
         sessions[Int(number)] = nil
         sessionCount -= 1

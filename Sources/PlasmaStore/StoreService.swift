@@ -18,6 +18,8 @@ public final class StoreService {
     var subscribers: [Session] = []
     var bufferedByteCount = 0
     var trash = Trash()
+    /// The node manager, and the creates that wait for it.
+    var spilling = Spilling()
 
     /// A store for `capacity` bytes of objects, in memory or in files under `directory`.
     public init(
@@ -51,6 +53,7 @@ public final class StoreService {
         guard !session.isClosing else { return }
         session.isClosing = true
         session.operation = nil
+        leaveSpilling(session)
         session.input.consume(session.input.count)
         session.output.clear()
         endSubscription(session)

@@ -20,7 +20,7 @@ final class BatchOperation: Operation {
         try service.check(request.ids)
         switch phase {
         case .measure: try measure(request, service)
-        case .room: makeRoom(request, service)
+        case .room: if makeRoom(request, session, service) { return .waiting }
         case .create: try create(request, session, service)
         case .copy: try copy(request, service)
         case .seal: if try seal(request, session, service) { return answer(nil, session) }
@@ -70,15 +70,26 @@ final class BatchOperation: Operation {
         }
     }
 
-    /// Makes room for all of them at once.
-    private func makeRoom(_ request: CreateAndSealBatchRequest, _ service: StoreService) {
+    /// Makes room for all of them at once; `true` when the node manager has to.
+    private func makeRoom(
+        _ request: CreateAndSealBatchRequest, _ session: Session, _ service: StoreService
+    ) -> Bool {
+        if service.store.usedByteCount + byteCount <= service.store.capacity, search.goal == 0 {
+            service.endHold(session)
+            enter(.create)
+            return false
+        }
         let outcome = service.store.makeRoom(
             for: byteCount, &search, countMax: service.limits.sliceCountMax)
         switch outcome {
         case .tryAgain: enter(.create)
         case .more: break
-        case .impossible: enter(.undo(.outOfMemory))
+        case .impossible:
+            if service.hold(session, byteCount: byteCount) { return true }
+            enter(.undo(.outOfMemory))
         }
+        service.endHold(session)
+        return false
     }
 
     private func create(
@@ -91,7 +102,7 @@ final class BatchOperation: Operation {
                 evicts: request.evictsIfFull, &search, session)
             switch outcome {
             case .created: position += 1
-            case .needsRoom: return
+            case .needsRoom, .waits: return
             case .refused(let error): return enter(.undo(error))
             }
             createdCount = position

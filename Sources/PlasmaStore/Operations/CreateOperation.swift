@@ -22,7 +22,9 @@ final class CreateOperation: Operation {
         case .refused(let error):
             CreateReply(id: request.id, error: error).write(to: &session.output.bytes)
         case .needsRoom: return .more
+        case .waits: return .waiting
         }
+        service.endHold(session)
         return .finished
     }
 }
@@ -44,9 +46,13 @@ final class CreateAndSealOperation: Operation {
                 evicts: request.evictsIfFull, &search, session)
             switch outcome {
             case .created(let slot): copy = CopyProgress(slot: slot)
-            case .refused(let error): return answer(error, session)
+            case .refused(let error):
+                service.endHold(session)
+                return answer(error, session)
             case .needsRoom: return .more
+            case .waits: return .waiting
             }
+            service.endHold(session)
         }
         var budget = service.limits.sliceByteCountMax
         switch copy?.advance(request.data, request.metadata, &budget, service) {
