@@ -70,6 +70,8 @@ let package = Package(
         .target(
             name: "NodeManager", dependencies: ["Identifiers", "RESP", "PlasmaProtocol"],
             swiftSettings: safe),
+        .target(
+            name: "SpillFiles", dependencies: ["Identifiers", "CSystem"], swiftSettings: common),
 
         // Everything at once, on a clock and a network of its own.
         .target(
@@ -94,7 +96,7 @@ let package = Package(
             name: "gcs-node",
             dependencies: [
                 "Identifiers", "RESP", "NodeManager", "ControlClient", "PlasmaClient",
-                "PlasmaProtocol", "Settings", "EventLoop",
+                "PlasmaProtocol", "Settings", "EventLoop", "SpillFiles", "CSystem",
             ],
             swiftSettings: common),
         .executableTarget(
@@ -133,6 +135,9 @@ let package = Package(
         .testTarget(
             name: "NodeManagerTests",
             dependencies: ["Identifiers", "RESP", "NodeManager", "PlasmaProtocol"],
+            swiftSettings: common),
+        .testTarget(
+            name: "SpillFilesTests", dependencies: ["Identifiers", "SpillFiles"],
             swiftSettings: common),
         .testTarget(
             name: "ControlClientTests", dependencies: ["RESP", "ControlClient", "EventLoop"],

@@ -22,6 +22,8 @@ public struct ObjectInfo: Sendable {
     public var locations: [ObjectLocation]
     /// How many references there are to it.
     public var referenceCount: Int
+    /// The node that has it on disk, and where; `nil` when none has.
+    public var spilled: (node: [UInt8], url: [UInt8])?
 }
 
 extension ControlStore {
@@ -64,7 +66,10 @@ extension ControlStore {
             throw .tooManyLocations(ObjectRecord.locationCountMax)
         }
         let grown = ObjectRecord(
-            resize(site, byteCount: ObjectRecord.byteCount(locationCount: count + 1)))
+            resize(
+                site,
+                byteCount: ObjectRecord.byteCount(
+                    locationCount: count + 1, spilledByteCount: record.spilledByteCount)))
         grown.locationCount = count + 1
         grown[count] = location
     }
@@ -114,9 +119,11 @@ extension ControlStore {
             let isSecondary = record[position] & ObjectRecord.secondaryBit != 0
             locations.append(ObjectLocation(node: node.name, isSecondary: isSecondary))
         }
+        let isSpilled = record.spilledByteCount > 0
         return ObjectInfo(
             owner: owner.pointee.id, size: record.size, isKept: record.isKept,
-            isPinned: record.isPinned, locations: locations, referenceCount: referenceCount(of: id))
+            isPinned: record.isPinned, locations: locations, referenceCount: referenceCount(of: id),
+            spilled: isSpilled ? ([UInt8](record.spilledNode), [UInt8](record.spilledURL)) : nil)
     }
 
     /// Removes objects everywhere: their records now, their copies through the log.

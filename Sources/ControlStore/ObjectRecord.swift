@@ -1,6 +1,9 @@
-/// An object's record: flags (1), unused (1), locations (2), size (8), then 4 bytes a location.
+/// An object's record: flags (1), unused (1), locations (2), size (8), where it is spilled if it is,
+/// then 4 bytes a location.
 ///
-/// A location is the number of a node's registration; its top bit marks a secondary copy.
+/// A location is the number of a node's registration; its top bit marks a secondary copy. Where it
+/// is spilled outlives registrations, so it carries the node's name: bytes of the name (2), bytes of
+/// the URL (2), both texts, padding to 4.
 struct ObjectRecord {
     static let headerByteCount = 12
     static let locationCountMax = 10_000
@@ -8,6 +11,7 @@ struct ObjectRecord {
     private static let keptBit: UInt8 = 1
     private static let pinnedBit: UInt8 = 2
     private static let orphanBit: UInt8 = 4
+    private static let spilledBit: UInt8 = 8
 
     private let bytes: UnsafeMutableRawPointer
 
@@ -18,7 +22,12 @@ struct ObjectRecord {
         bytes = start
     }
 
-    static func byteCount(locationCount: Int) -> Int { headerByteCount + 4 * locationCount }
+    static func byteCount(locationCount: Int, spilledByteCount: Int = 0) -> Int {
+        headerByteCount + spilledByteCount + 4 * locationCount
+    }
+
+    /// Bytes that tell where an object is spilled, by the lengths of both texts.
+    static func spilledByteCount(node: Int, url: Int) -> Int { (4 + node + url + 3) & ~3 }
 
     /// Fills a new record.
     func clear() {
@@ -62,11 +71,56 @@ struct ObjectRecord {
         nonmutating set { bytes.storeBytes(of: newValue, toByteOffset: 4, as: Int64.self) }
     }
 
-    subscript(location: Int) -> UInt32 {
-        get { bytes.load(fromByteOffset: Self.headerByteCount + 4 * location, as: UInt32.self) }
-        nonmutating set {
-            bytes.storeBytes(
-                of: newValue, toByteOffset: Self.headerByteCount + 4 * location, as: UInt32.self)
+    /// Bytes between the header and the locations.
+    var spilledByteCount: Int {
+        has(Self.spilledBit)
+            ? Self.spilledByteCount(node: spilledNode.count, url: spilledURL.count) : 0
+    }
+
+    /// The node that has the object on disk; empty when none has.
+    var spilledNode: UnsafeRawBufferPointer {
+        guard has(Self.spilledBit) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(
+            start: bytes + Self.headerByteCount + 4, count: length(at: Self.headerByteCount))
+    }
+
+    /// Where on its disk.
+    var spilledURL: UnsafeRawBufferPointer {
+        guard has(Self.spilledBit) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(
+            start: bytes + Self.headerByteCount + 4 + spilledNode.count,
+            count: length(at: Self.headerByteCount + 2))
+    }
+
+    private func length(at offset: Int) -> Int {
+        Int(bytes.load(fromByteOffset: offset, as: UInt16.self))
+    }
+
+    /// Writes where the object is spilled, nowhere with an empty URL; the locations come anew.
+    func setSpilled(
+        node: UnsafeBufferPointer<UInt8>, url: UnsafeBufferPointer<UInt8>, locations: [UInt32]
+    ) {
+        set(Self.spilledBit, !url.isEmpty)
+        if !url.isEmpty {
+            let start = bytes + Self.headerByteCount
+            start.storeBytes(of: UInt16(node.count), as: UInt16.self)
+            start.storeBytes(of: UInt16(url.count), toByteOffset: 2, as: UInt16.self)
+            UnsafeMutableRawBufferPointer(start: start + 4, count: node.count).copyBytes(from: node)
+            UnsafeMutableRawBufferPointer(start: start + 4 + node.count, count: url.count)
+                .copyBytes(from: url)
         }
+        locationCount = locations.count
+        for (position, location) in locations.enumerated() { self[position] = location }
+    }
+
+    subscript(location: Int) -> UInt32 {
+        get { bytes.load(fromByteOffset: offset(of: location), as: UInt32.self) }
+        nonmutating set {
+            bytes.storeBytes(of: newValue, toByteOffset: offset(of: location), as: UInt32.self)
+        }
+    }
+
+    private func offset(of location: Int) -> Int {
+        Self.headerByteCount + spilledByteCount + 4 * location
     }
 }

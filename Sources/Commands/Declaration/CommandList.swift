@@ -16,7 +16,10 @@ extension Command {
             subcommands: [taskAdd, taskGet, taskState, taskCancel]),
         Command(
             "GCS.OBJECT", "Records objects and where their copies are.", group: .objects,
-            subcommands: [objectAdd, objectRemove, objectGet, objectFree, objectPin, objectUnpin]),
+            subcommands: [
+                objectAdd, objectRemove, objectSpilled, objectGet, objectFree, objectPin,
+                objectUnpin,
+            ]),
         Command(
             "GCS.ACTOR", "Knows the order of tasks on actors.", group: .tasks,
             subcommands: [actorCheckpoint]),

@@ -35,13 +35,32 @@ extension Command {
         call.reply.integer(call.store.removeObject(id, node: node) ? 1 : 0)
     }
 
+    static let objectSpilled = Command(
+        "SPILLED", "Records where a node has an object on disk; an empty URL takes that back.",
+        group: .objects, flags: [.write, .fast],
+        arguments: [.string("object"), .string("node"), .string("url")], reply: "OK"
+    ) { (call) throws(CommandError) in
+        let id = try call.id()
+        let node = try call.node()
+        let word = try call.word()
+        let url = UnsafeBufferPointer(start: word.start, count: word.count)
+        let limit = ControlStore.spilledURLByteCountMax
+        guard url.count <= limit else {
+            throw .outOfRange("invalid url: expected at most \(limit) bytes, found \(url.count)")
+        }
+        try call.attempt { () throws(StoreError) in
+            try call.store.setSpilled(id, node: node, url: url)
+        }
+        call.reply.ok()
+    }
+
     static let objectGet = Command(
         "GET", "Tells what is known of an object.",
         group: .objects, complexity: "O(locations)", flags: [.readOnly, .fast],
         arguments: [.string("object")],
         reply:
             "map: id, batch, bytes, pinned, kept, locations (array of maps: node, copy (primary, "
-            + "secondary)), references; nil when there is none"
+            + "secondary, spilled), and url for a spilled one), references; nil when there is none"
     ) { (call) throws(CommandError) in
         let id = try call.id()
         guard let object = call.store.object(id) else { return call.reply.null() }
@@ -53,13 +72,22 @@ extension Command {
         call.field("pinned", object.isPinned ? 1 : 0)
         call.field("kept", object.isKept ? 1 : 0)
         call.reply.bulk("locations")
-        call.reply.array(object.locations.count)
+        call.reply.array(object.locations.count + (object.spilled == nil ? 0 : 1))
         for location in object.locations {
             call.reply.map(2)
             call.reply.bulk("node")
             call.reply.bulk(location.node)
             call.reply.bulk("copy")
             call.reply.bulk(location.isSecondary ? "secondary" : "primary")
+        }
+        if let spilled = object.spilled {
+            call.reply.map(3)
+            call.reply.bulk("node")
+            call.reply.bulk(spilled.node)
+            call.reply.bulk("copy")
+            call.reply.bulk("spilled")
+            call.reply.bulk("url")
+            call.reply.bulk(spilled.url)
         }
         call.field("references", Int64(object.referenceCount))
     }
