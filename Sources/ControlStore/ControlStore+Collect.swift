@@ -24,7 +24,11 @@ extension ControlStore {
             setDeadline(member, 0)
             if member.pointee.status == .active { member.pointee.endedAt = now }
             guard member.pointee.status != .deferred else { continue }
-            let isTakenAlong = member.pointee.status == .done || member.pointee.isNoCleanup
+            let parent = batches.batch(atSlot: member.pointee.parent) ?? root
+            // What a NOCLEANUP batch ends is done like it, and waits with it.
+            let isTakenAlong =
+                member.pointee.status == .done || member.pointee.isNoCleanup
+                || parent.pointee.goesWithParent
             member.pointee.goesWithParent = !isMarking && member != batch && isTakenAlong
             member.pointee.status = isMarking ? .done : .deferred
             member.pointee.reason = member == batch ? reason : .parent

@@ -19,15 +19,20 @@ extension ControlStore {
     public mutating func dependencies(
         _ id: BatchID
     ) throws(StoreError) -> (dependsOn: [BatchID], dependents: [BatchID]) {
-        let slot = try batch(id).pointee.slot
+        let batch = try batch(id)
         var (forward, backward) = (Traversal(), Traversal())
-        let needed = dependsOn(slot, &forward)
-        let needing = dependents(slot, &backward)
-        func ids(_ slots: [UInt32]) -> [BatchID] {
-            Set(slots).compactMap { $0 == slot ? nil : batches.batch(atSlot: $0)?.pointee.id }
-                .sorted()
+        // The order on an actor knows nothing of families: an ancestor that came before is no dependency.
+        let needed = others(dependsOn(batch.pointee.slot, &forward), than: batch).filter {
+            !isAncestor($0, of: batch)
         }
-        return (ids(needed), ids(needing))
+        let needing = others(dependents(batch.pointee.slot, &backward), than: batch).filter {
+            !isAncestor(batch, of: $0)
+        }
+        return (needed.map(\.pointee.id).sorted(), needing.map(\.pointee.id).sorted())
+    }
+
+    private func others(_ slots: [UInt32], than batch: BatchPointer) -> [BatchPointer] {
+        Set(slots).compactMap { batches.batch(atSlot: $0) }.filter { $0 != batch }
     }
 
     func isAncestor(_ ancestor: BatchPointer, of batch: BatchPointer) -> Bool {

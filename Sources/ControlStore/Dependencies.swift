@@ -27,44 +27,63 @@ struct Links {
 struct ActorChain {
     struct Run {
         var slot: UInt32
+        /// How far before the last task's its first task's sequence number is.
+        var span: UInt32
         /// The sequence number of its last task.
         var last: UInt64
+
+        init(slot: UInt32, first: UInt64, last: UInt64) {
+            self.slot = slot
+            span = UInt32(last - first)
+            self.last = last
+        }
+
+        var first: UInt64 { last - UInt64(span) }
     }
 
     private(set) var runs: [Run] = []
+    /// The sequence number up to which nothing is needed; forgotten with the last run.
+    private var checkpoint: UInt64 = 0
 
     mutating func append(_ slot: UInt32, sequence: UInt64) {
-        if let position = runs.indices.last, runs[position].slot == slot {
-            runs[position].last = sequence
+        if let run = runs.last, run.slot == slot, sequence - run.first <= UInt32.max {
+            runs[runs.count - 1] = Run(slot: slot, first: run.first, last: sequence)
         } else {
-            runs.append(Run(slot: slot, last: sequence))
+            runs.append(Run(slot: slot, first: sequence, last: sequence))
         }
     }
 
     /// Takes out what came up to and including `sequence`; the batches whose runs it cut.
     mutating func cut(upTo sequence: UInt64) -> [UInt32] {
+        checkpoint = max(checkpoint, sequence)
         let kept = runs.firstIndex { $0.last > sequence } ?? runs.count
         // The run that goes on behind the cut has lost its first tasks.
         let touched = runs[..<min(kept + 1, runs.count)].map(\.slot)
         runs.removeFirst(kept)
+        if let run = runs.first, run.first <= sequence {
+            runs[0] = Run(slot: run.slot, first: sequence + 1, last: run.last)
+        }
         return touched
     }
 
-    /// Gives one task to another batch, at its place.
+    /// Gives one task to another batch, at its place; not one from before the checkpoint.
+    ///
+    /// The batch that had it stays in its place, too: what depended on that one goes on doing so.
     mutating func move(_ sequence: UInt64, to slot: UInt32) {
-        guard let position = runs.firstIndex(where: { $0.last >= sequence }) else { return }
-        let owner = runs[position].slot
-        guard owner != slot else { return }
-        if runs[position].last == sequence {
-            runs[position].last = sequence - 1
-            runs.insert(Run(slot: slot, last: sequence), at: position + 1)
-        } else {
-            runs.insert(
-                contentsOf: [
-                    Run(slot: owner, last: sequence - 1), Run(slot: slot, last: sequence),
-                ],
-                at: position)
+        guard sequence > checkpoint else { return }
+        let moved = Run(slot: slot, first: sequence, last: sequence)
+        let place = runs.firstIndex { $0.last >= sequence } ?? runs.count
+        // The root's tasks have no runs: one of them may lie between two, or behind all.
+        guard place < runs.count, runs[place].first <= sequence else {
+            return runs.insert(moved, at: place)
         }
+        let run = runs[place]
+        guard run.slot != slot else { return }
+        var parts = [Run(slot: run.slot, first: run.first, last: sequence), moved]
+        if sequence < run.last {
+            parts.append(Run(slot: run.slot, first: sequence + 1, last: run.last))
+        }
+        runs.replaceSubrange(place...place, with: parts)
     }
 
     mutating func remove(_ slot: UInt32) { runs.removeAll { $0.slot == slot } }

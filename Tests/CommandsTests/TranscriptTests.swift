@@ -7,7 +7,7 @@ import Testing
     static let folder = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "Transcripts")
     static let names =
-        ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
+        ((try? FileManager.default.subpathsOfDirectory(atPath: folder.path)) ?? [])
         .filter { $0.hasSuffix(".resp") }.sorted()
 
     /// Commands whose replies change from run to run, tested elsewhere; and the one that sets its own

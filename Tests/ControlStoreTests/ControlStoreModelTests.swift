@@ -370,7 +370,8 @@ extension ControlStoreModelTests {
         if id != .root {
             let links = try? world.store.dependencies(id)
             #expect(
-                Set(links?.dependsOn ?? []) == world.model.dependsOn(id), "dependencies of \(id)")
+                Set(links?.dependsOn ?? []) == world.model.namedDependencies(id),
+                "dependencies of \(id)")
             let status: BatchStatus =
                 switch world.model.batches[id]?.status {
                 case .done: .done

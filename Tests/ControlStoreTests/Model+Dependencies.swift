@@ -41,6 +41,8 @@ extension Model {
         guard let task = tasks[id] else { throw .noTask(id) }
         guard task.actor == actor else { throw .notOnActor(id, actor: actor) }
         actors[actor]?.removeAll { $0.sequence <= task.sequence }
+        checkpoints[actor] = max(checkpoints[actor] ?? 0, task.sequence)
+        forgetIdleActors()
         releaseAll()
     }
 
@@ -53,6 +55,16 @@ extension Model {
         }
         found.remove(id)
         return found
+    }
+
+    /// Dependencies as INFO tells them.
+    func namedDependencies(_ id: BatchID) -> Set<BatchID> {
+        dependsOn(id).filter { !isAncestor($0, of: id) }
+    }
+
+    /// A checkpoint is remembered as long as any task is behind it.
+    mutating func forgetIdleActors() {
+        for (actor, entries) in actors where entries.isEmpty { checkpoints[actor] = nil }
     }
 
     /// Whether an active batch needs it, over batches that have not gone and over its children.
@@ -110,14 +122,15 @@ extension Model {
         guard task.owner != batch else { return 0 }
         tasks[id]?.owner = batch
         guard batch != .root else { return 1 }
-        if let actor = task.actor,
-            let place = actors[actor]?.firstIndex(where: { $0.sequence >= task.sequence })
-        {
-            let entry = actors[actor]?[place]
-            let isExact = entry?.sequence == task.sequence
-            if entry?.batch != batch {
-                actors[actor]?.insert((task.sequence, batch), at: isExact ? place + 1 : place)
+        if let actor = task.actor, task.sequence > checkpoints[actor] ?? 0 {
+            var entries = actors[actor] ?? []
+            let place = entries.firstIndex { $0.sequence >= task.sequence } ?? entries.count
+            let present = place < entries.count ? entries[place] : nil
+            let isExact = present?.sequence == task.sequence
+            if !isExact || present?.batch != batch {
+                entries.insert((task.sequence, batch), at: isExact ? place + 1 : place)
             }
+            actors[actor] = entries
         }
         for argument in task.arguments { nameObject(argument, by: batch) }
         return 1

@@ -41,6 +41,7 @@ struct Model {
     var tasks: [RecordID: Task] = [:]
     /// Who added tasks on an actor, in order.
     var actors: [RecordID: [(sequence: Int, batch: BatchID)]] = [:]
+    var checkpoints: [RecordID: Int] = [:]
     var lastSequence = 0
     /// Collected batches since the last look: id, kept, adopted.
     var collected: [(BatchID, kept: Set<RecordID>, adopted: Set<RecordID>)] = []
@@ -126,6 +127,7 @@ struct Model {
         try known(id)
         if batches[id]?.status == .deferred { return .deferred }
         let isMarking = isNoGC || batches[id]?.isNoCleanup == true
+        var ended: [BatchID] = []
         for member in tree(id) {
             if isMarking {
                 if batches[member]?.status == .active { batches[member]?.status = .done }
@@ -134,6 +136,14 @@ struct Model {
                 batches[member]?.goesWithParent =
                     member != id && (old.status == .done || old.isNoCleanup)
                 batches[member]?.status = .deferred
+                ended.append(member)
+            }
+        }
+        // Parents before children: what a NOCLEANUP batch ends goes with it.
+        for member in ended.reversed() where member != id {
+            let parent = batches[member]?.parent ?? .root
+            if parent != id, batches[parent]?.goesWithParent == true {
+                batches[member]?.goesWithParent = true
             }
         }
         releaseAll()
@@ -178,6 +188,7 @@ struct Model {
             batches[other]?.explicit.remove(id)
         }
         for actor in actors.keys { actors[actor]?.removeAll { $0.batch == id } }
+        forgetIdleActors()
         ended.insert(id)
         collected.append(
             (

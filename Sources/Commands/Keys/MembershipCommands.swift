@@ -25,6 +25,8 @@ extension Command {
         guard members.allSatisfy({ $0.kind == .object }) else {
             throw .text("ERR only objects can be kept: a task goes with its batch")
         }
+        // As Redis answers for a key that is not there.
+        guard call.store.isAlive(batch) else { return call.reply.integer(0) }
         let ids = members.map(\.id)
         call.reply.integer(
             try call.attempt { () throws(StoreError) in try call.store.keep(ids, in: batch) })

@@ -101,7 +101,12 @@ extension Command {
         let takesTasks = call.option("TASKS")
         let ids = try call.ids()
         let freed = call.store.freeObjects(ids)
-        if takesTasks { for id in ids { _ = call.store.removeTask(id.task) } }
+        // What is pinned is there still, and so is the task that could make it anew.
+        if takesTasks {
+            for id in ids where !call.store.exists(id, .object) {
+                _ = call.store.removeTask(id.task)
+            }
+        }
         call.reply.integer(freed)
     }
 }
