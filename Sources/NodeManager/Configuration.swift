@@ -15,6 +15,8 @@ extension NodeManager {
         public var logPageCount = 1000
         /// How often the server hears that the node lives.
         public var heartbeatPeriod = Duration.seconds(1)
+        /// How often the store is asked who uses what.
+        public var pinPeriod = Duration.milliseconds(500)
         /// How often the log is read although no message came: a net under the subscription.
         public var logPeriod = Duration.seconds(5)
         /// How long after the server refused a report it is said again.

@@ -16,6 +16,10 @@ extension NodeManager {
         case storeDeleted([DeletionOutcome])
         /// The answer to `Output.drain`.
         case storeDrained
+        /// The answer to `Output.askPins`.
+        case storePins(PinReport)
+        /// The answer to `Output.askUsage`: names and values in turn, for heartbeats.
+        case storeUsage([String])
         /// Commands may be sent to the server.
         case serverConnected
         /// The connection to the server ended; what was sent is not answered any more.
@@ -72,6 +76,11 @@ extension NodeManager {
         case list
         /// Take in all notifications of what happened in the store up to now.
         case drain
+        /// Ask the store who uses what, from where it was last asked on; a store that cannot tell is not
+        /// asked.
+        case askPins(sequence: Int64)
+        /// Ask the store how it uses its memory; the same.
+        case askUsage
         /// Write a line to the log.
         case say(Level, String)
     }

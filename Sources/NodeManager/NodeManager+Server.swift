@@ -59,6 +59,7 @@ extension NodeManager {
         // Answers to what was sent before say nothing that registering anew does not ask again.
         requests.removeAll()
         reports = Reports()
+        pins.forgetReported()
         send(.serverInfo, ["INFO", "server"])
         send(.time, ["TIME"])
         send(.nodeInfo, ["GCS.NODE", "INFO", configuration.nodeID])
@@ -96,6 +97,7 @@ extension NodeManager {
         case .acknowledge(let position): acknowledged(position, reply)
         case .add(let id): addAnswered(id, reply)
         case .remove: reports.underWayCount -= 1
+        case .pin: pinAnswered(reply)
         case .check(let id): checkAnswered(id, reply)
         }
     }
@@ -173,7 +175,7 @@ extension NodeManager {
             [
                 "GCS.NODE", "HEARTBEAT", configuration.nodeID, "objects", "\(mirror.count)",
                 "bytes", "\(mirror.byteCount)", "reported-ms", "\(server.reportedAt)",
-            ])
+            ] + usage)
     }
 
     private mutating func heartbeatAnswered(_ reply: ControlReply) {

@@ -37,6 +37,8 @@ extension NodeManager {
         rememberDoomed()
         store = StoreSide()
         mirror.removeAll()
+        pins.releaseAll()
+        (usage, isUsageAsked) = ([], false)
         deletions = DeletionQueue()
         reports = Reports()
         log.page = nil

@@ -27,6 +27,11 @@ public struct NodeManager {
     var requests = Requests()
     var reports = Reports()
     var log = LogPosition()
+    var pins = PinMirror()
+    var arePinsRefused = false
+    /// How the store uses its memory: fields of the next heartbeat.
+    var usage: [String] = []
+    var isUsageAsked = false
     /// What to do about a log that no longer reaches back; `nil` when it does.
     var comparison: Comparison?
     /// Objects deleted since the last tick because they were put after their batch had ended.
@@ -48,6 +53,8 @@ public struct NodeManager {
         case .storeListed(let objects): storeListed(objects)
         case .storeDeleted(let outcomes): storeDeleted(outcomes)
         case .storeDrained: storeDrained()
+        case .storePins(let report): pinsTold(report)
+        case .storeUsage(let fields): usageTold(fields)
         case .serverConnected: greet()
         case .serverLost: serverLost()
         case .reply(let number, let reply): replied(number, reply)
@@ -65,13 +72,14 @@ public struct NodeManager {
     /// Whether everything known is reported, deleted and acknowledged.
     public var isIdle: Bool {
         store.phase == .synced && server.phase == .steady && deletions.isEmpty
-            && reports.isEmpty && requests.isEmpty
+            && reports.isEmpty && pins.isEmpty && requests.isEmpty
     }
 
     /// Sends what may be sent now.
     private mutating func pump() {
         pumpDeletions()
         pumpReports()
+        pumpPins()
         acknowledge()
     }
 
@@ -91,6 +99,7 @@ public struct NodeManager {
         }
         giveUpReplayAfterSilence()
         reportRefusedAgain()
+        askForPins()
         switch server.phase {
         case .lost, .greeting: break
         case .refused(let since):

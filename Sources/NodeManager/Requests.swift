@@ -8,6 +8,7 @@ enum Request: Equatable {
     case acknowledge(LogID)
     case add(RecordID)
     case remove(RecordID)
+    case pin
     case check(RecordID)
 }
 

@@ -5,7 +5,8 @@ internal import PlasmaProtocol
 /// Requests to a store, one at a time, each answered before the next is written.
 final class RequestChannel {
     enum Request {
-        case connect(() -> Void)
+        /// Greets the store, which tells its capacity.
+        case connect((Int64) -> Void)
         case list(([ObjectInfo]) -> Void)
         case delete([RecordID], ([StoreError?]) -> Void)
         /// Asks for an object that cannot be, to hear that the store is done with what it did before.
@@ -105,7 +106,8 @@ final class RequestChannel {
         replyTimer?.cancel()
         do throws(WireError) {
             switch request {
-            case .connect(let completion), .mark(let completion): completion()
+            case .connect(let completion): completion(try ByteCountMessage(body).byteCount)
+            case .mark(let completion): completion()
             case .list(let completion): completion(try ObjectInfoList(body).rowsOfRecords())
             case .delete(let ids, let completion):
                 completion(try outcomes(DeleteReply(body), for: ids))

@@ -32,6 +32,9 @@ public final class StoreConnection {
         retryTimer = Timer(loop) { [weak self] in self?.connect() }
     }
 
+    /// Bytes of objects that fit in the store, as it said last.
+    public private(set) var capacity: Int64 = 0
+
     /// The version of our extension that the store speaks; `nil` with Arrow's store.
     public private(set) var extensionVersion: Int64?
 
@@ -100,7 +103,11 @@ public final class StoreConnection {
             }
             requests = channel
             // That something listens does not make it a store; its answer does.
-            channel.ask(.connect { [weak self] in self?.identify() })
+            channel.ask(
+                .connect { [weak self] capacity in
+                    self?.capacity = capacity
+                    self?.identify()
+                })
         } catch {
             ended(error)
         }

@@ -85,6 +85,14 @@ public enum MessageType: Int64, Sendable, CaseIterable {
     case deleteUnusedRequest = 1008
     /// Which of them are gone.
     case deleteUnusedReply = 1009
+    /// What the store's memory is used for.
+    case usageRequest = 1010
+    /// What it is used for, in numbers.
+    case usageReply = 1011
+    /// Who uses which object; what changed since the last answer.
+    case pinsRequest = 1012
+    /// Objects and the processes that use them now.
+    case pinsReply = 1013
 }
 
 extension MessageType {

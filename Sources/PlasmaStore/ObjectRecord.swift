@@ -22,6 +22,12 @@ struct ObjectRecord: Pooled {
     var isEvictable = false
     /// Whether it is a copy of a primary one elsewhere, or of one on disk: it may always go.
     var isSecondary = false
+    /// Whether its users changed since the node manager was told; see `PinChanges`.
+    var isPinChanged = false
+    /// Since when nobody uses it; see `StoreTime.tick`.
+    var idleSince: UInt32 = 0
+    /// Whether the node manager was told that it has users.
+    var isPinTold = false
     /// Connections that use it: the length of the list `users`.
     var userCount: Int32 = 0
     /// The session that created it, until it is sealed.

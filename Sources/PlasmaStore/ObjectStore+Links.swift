@@ -23,6 +23,7 @@ extension ObjectStore {
         table[slot].users = link
         sessions[Int(session)].firstUse = link
         table[slot].userCount += 1
+        noteUse(slot, session)
     }
 
     /// Ends a session's use of an object; `false` when it does not use it.
@@ -42,6 +43,7 @@ extension ObjectStore {
             sessions[Int(session)].firstUse = next.ofSession
         }
         table[slot].userCount -= 1
+        noteRelease(slot, session)
         guard table[slot].userCount == 0 else { return }
         if table[slot].state == .created {
             remove(slot, isTold: false)
@@ -159,6 +161,7 @@ extension ObjectStore {
         var evictable = 0
         var secondary = 0
         var present = 0
+        var pinned = 0
         for number in 0..<table.slotCount {
             let slot = UInt32(number + 1)
             let record = table[slot]
@@ -180,10 +183,11 @@ extension ObjectStore {
             present += 1
             if record.isSecondary { secondary += record.byteCount }
             if isIdle { evictable += record.byteCount }
+            if userCount > 0 { pinned += record.byteCount }
         }
         let idleByteCount = primaries.byteCount + secondaries.byteCount
         return used == usedByteCount && evictable == idleByteCount
             && secondary == secondaryByteCount && present == objectCount
-            && used <= capacity && arena.invariantsHold()
+            && pinned == uses.pinnedByteCount && used <= capacity && arena.invariantsHold()
     }
 }

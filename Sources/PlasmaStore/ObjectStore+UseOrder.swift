@@ -20,6 +20,7 @@ extension ObjectStore {
     mutating func insertEvictable(_ slot: UInt32) {
         removalCount += 1
         table[slot].isEvictable = true
+        table[slot].idleSince = time.tick
         var order = order(of: slot)
         table[slot].newer = 0
         table[slot].older = order.newest
@@ -68,6 +69,7 @@ extension ObjectStore {
         guard slot != 0 else { return nil }
         let byteCount = table[slot].byteCount
         evictedCount += 1
+        uses.evictedByteCount += byteCount
         remove(slot, isTold: true)
         return byteCount
     }

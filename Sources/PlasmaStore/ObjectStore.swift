@@ -10,6 +10,10 @@ struct ObjectStore: ~Copyable {
     struct SessionLinks {
         var firstUse: UInt32 = 0
         var firstWait: UInt32 = 0
+        /// Objects that it uses.
+        var useCount = 0
+        /// Bytes of them.
+        var usedByteCount = 0
         /// Waits that are not over.
         var waitCount = 0
         var isOpen = false
@@ -21,6 +25,9 @@ struct ObjectStore: ~Copyable {
     var table = ObjectTable()
     var arena: Arena
     var notifications = NotificationLog()
+    /// Whose use of which object the node manager was not told of.
+    var pinChanges = PinChanges()
+    var uses = UseCounts()
     /// Sessions whose last wait is over, for the caller to take.
     var satisfied: [UInt32] = []
 
@@ -93,6 +100,7 @@ struct ObjectStore: ~Copyable {
         let record = table[slot]
         precondition(record.isPresent && record.userCount == 0, "an object removed while in use")
         removeEvictable(slot)
+        notePinsGone(slot)
         arena.free(record.piece, now: time.tick)
         usedByteCount -= record.byteCount
         if record.isSecondary { secondaryByteCount -= record.byteCount }

@@ -17,6 +17,7 @@ extension StoreService {
         case .markRequest: MarkOperation()
         case .candidatesRequest: CandidatesOperation()
         case .deleteUnusedRequest: DeleteUnusedOperation()
+        case .pinsRequest: PinsOperation()
         default: nil
         }
     }
@@ -61,6 +62,7 @@ extension StoreService {
             session.isExtended = true
             ExtensionMessage.write(
                 .extensionReply, numbers: [StoreExtension.version], to: &session.output.bytes)
+        case .usageRequest: usage.write(to: &session.output.bytes)
         case .disconnect: session.hasLeft = true
         default: throw .messageType(found: type.rawValue)
         }
@@ -119,22 +121,6 @@ extension StoreService {
             session.output.append(descriptor: file.storeDescriptor)
         }
         session.knownSegments |= mask
-    }
-
-    /// The store's state, one line per fact.
-    public var debugString: String {
-        """
-        \(StoreExtension.identity)
-        capacity \(store.capacity) bytes
-        used \(store.usedByteCount) bytes
-        evictable \(store.evictableByteCount) bytes
-        objects \(store.objectCount)
-        sealed \(store.sealedCount)
-        evicted \(store.evictedCount)
-        clients \(sessionCount)
-        segments \(store.arena.segmentCount) of \(store.arena.byteCount) bytes together
-        taken \(store.arena.takenByteCount) bytes
-        """
     }
 }
 

@@ -30,6 +30,7 @@ extension World {
             case .send(let number, let words):
                 if let link = nodes[node].control { send(words, on: link, number: number) }
             case .delete, .list, .drain: ask(output, at: node)
+            case .askPins, .askUsage: break
             case .say(_, let text): note("\(nodes[node].name) says: \(text)")
             }
         }
@@ -50,7 +51,7 @@ extension World {
         case .delete(let ids):
             let outcomes = ids.map { delete($0, at: node) }
             answer(.storeDeleted(outcomes), at: node)
-        case .send, .say: break
+        case .send, .say, .askPins, .askUsage: break
         }
     }
 

@@ -73,7 +73,10 @@ final class Node {
         store.onUp = { [weak self] in
             self?.storeReason = nil
             self?.log.write(.notice, "connected to the store at \(path)")
-            self?.take(.storeConnected)
+            guard let self else { return }
+            take(.storeConnected)
+            // Arrow's store says how much it holds at most, and no more.
+            take(.storeUsage(["capacity", "\(store.capacity)"]))
         }
         store.onDown = { [weak self] reason in
             guard let self else { return }
@@ -124,8 +127,49 @@ final class Node {
                         }))
             }
         case .drain: store.drain { [weak self] in self?.take(.storeDrained) }
+        case .askPins(let sequence): askPins(from: sequence)
+        case .askUsage: askUsage()
         case .say(let level, let text): log.write(Self.logLevel(level), text)
         }
+    }
+
+    private func askPins(from sequence: Int64) {
+        guard store.extensionVersion != nil else { return }
+        let request = PinsRequest(sequence: sequence)
+        store.ask({ request.write(to: &$0) }, reply: .pinsReply) {
+            [weak self] body throws(WireError) in
+            let reply = try PinsReply(body)
+            let pins = reply.rows.map {
+                NodeManager.Pin(id: $0.id, byteCount: $0.byteCount, processes: $0.processes)
+            }
+            self?.take(
+                .storePins(
+                    NodeManager.PinReport(
+                        sequence: reply.sequence, isAnew: reply.isAnew, hasMore: reply.hasMore,
+                        pins: pins)))
+        }
+    }
+
+    private func askUsage() {
+        guard store.extensionVersion != nil else { return }
+        store.ask({ EmptyMessage.write(.usageRequest, to: &$0) }, reply: .usageReply) {
+            [weak self] body throws(WireError) in
+            self?.take(.storeUsage(Self.fields(try StoreUsage(body))))
+        }
+    }
+
+    /// As the server knows them.
+    private static func fields(_ usage: StoreUsage) -> [String] {
+        [
+            "capacity", "\(usage.capacity)", "used-bytes", "\(usage.usedByteCount)",
+            "pinned-objects", "\(usage.pinnedCount)", "pinned-bytes", "\(usage.pinnedByteCount)",
+            "consumed-bytes", "\(usage.consumedByteCount)",
+            "primary-bytes", "\(usage.usedByteCount - usage.secondaryByteCount)",
+            "secondary-bytes", "\(usage.secondaryByteCount)",
+            "evicted-objects", "\(usage.evictedCount)",
+            "evicted-bytes", "\(usage.evictedByteCount)",
+            "lru-age-ms", "\(usage.idleMilliseconds)", "mapped-bytes", "\(usage.takenByteCount)",
+        ]
     }
 
     private static func outcome(_ error: StoreError?) -> NodeManager.DeletionOutcome {

@@ -5,6 +5,8 @@ import RESP
 /// The server's side of the contract in a few lines: what a node manager may see of it.
 struct ModelServer {
     var runID = "run-1"
+    /// Process, type and object.
+    var pins: Set<String> = []
     /// Milliseconds ahead of the node's clock.
     var clockOffset: Int64 = 0
     var locations: [RecordID: Set<String>] = [:]
@@ -32,8 +34,15 @@ struct ModelServer {
             return .integer(id.map { records.contains($0) } == true ? 1 : 0)
         case "GCS.NODE": return node(words, at: serverNow)
         case "GCS.OBJECT": return object(words)
+        case "GCS.REF": return reference(words)
         default: return .error(code: "ERR", text: "unknown command")
         }
+    }
+
+    private mutating func reference(_ words: [String]) -> ControlReply {
+        let name = "\(words[3]) \(words[4]) \(words[5])"
+        guard words[1] == "ADD" else { return .integer(pins.remove(name) == nil ? 0 : 1) }
+        return .integer(pins.insert(name).inserted ? 1 : 0)
     }
 
     mutating func end(
@@ -90,6 +99,7 @@ struct ModelServer {
             return text(["id", name] + fields.flatMap { [$0.key, $0.value] })
         case "REGISTER":
             for id in locations.keys { locations[id]?.remove(name) }
+            pins = []
             nodes[name] = ["last-seen-ms": "\(now)"]
             return text("\(acknowledged[name] ?? .zero)")
         case "HEARTBEAT":

@@ -18,6 +18,9 @@ struct World {
     var toServer: [(Int, [String])] = []
     var toStore: [NodeManager.Output] = []
     var said: [String] = []
+    /// From where on the store was asked who uses what; `nil` until it is asked.
+    var pinsAskedFrom: Int64?
+    var isUsageAsked = false
 
     init(_ change: (inout NodeManager.Configuration) -> Void = { _ in }) {
         manager = NodeManager(Self.configuration(change))
@@ -37,6 +40,8 @@ struct World {
             switch output {
             case .send(let number, let words): toServer.append((number, words))
             case .delete, .list, .drain: toStore.append(output)
+            case .askPins(let sequence): pinsAskedFrom = sequence
+            case .askUsage: isUsageAsked = true
             case .say(_, let text): said.append(text)
             }
         }
@@ -107,7 +112,7 @@ struct World {
         case .drain:
             storeTells()
             take(.storeDrained)
-        case .send, .say: break
+        case .send, .say, .askPins, .askUsage: break
         }
     }
 

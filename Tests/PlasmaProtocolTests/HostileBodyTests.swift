@@ -45,13 +45,16 @@ private func readAll(_ frame: Frame) throws(WireError) {
         case .needsReply: _ = try NeedsReply(body)
         case .candidatesRequest: _ = try CandidatesRequest(body)
         case .candidatesReply: _ = try CandidatesReply.read(body)
+        case .usageReply: _ = try StoreUsage(body)
+        case .pinsRequest: _ = try PinsRequest(body)
+        case .pinsReply: _ = try PinsReply(body)
         case .extensionRequest, .extensionReply, .markRequest, .markReply,
             .deleteUnusedRequest, .deleteUnusedReply:
             let message = try ExtensionMessage(body)
             for index in 0..<message.numberCount { _ = try message.number(index) }
             _ = try message.allIDs()
         case .disconnect, .listRequest, .connectRequest, .subscribeRequest, .debugStringRequest,
-            .refreshLRUReply:
+            .refreshLRUReply, .usageRequest:
             break
         }
     }

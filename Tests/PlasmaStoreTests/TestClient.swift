@@ -21,7 +21,7 @@ final class TestStore {
         service.time = StoreTime(unixSeconds: 1_700_000_000, monotonicMilliseconds: 1000)
     }
 
-    func client() throws -> TestClient { try TestClient(self) }
+    func client(process: Int32 = 1) throws -> TestClient { try TestClient(self, process) }
 
     /// Moves both clocks.
     func pass(milliseconds: Int64) {
@@ -48,9 +48,9 @@ final class TestClient {
     let store: TestStore
     let session: Session
 
-    init(_ store: TestStore) throws {
+    init(_ store: TestStore, _ process: Int32) throws {
         self.store = store
-        session = try #require(store.service.open(processID: 1))
+        session = try #require(store.service.open(processID: process))
     }
 
     var failure: String? { session.failure }

@@ -83,6 +83,7 @@ final class GetOperation: Operation {
             let slot = service.store.find(id)
             if slot != 0, service.store.table[slot].state == .sealed {
                 service.store.use(slot, session.number)
+                service.store.uses.consumedByteCount += service.store.table[slot].byteCount
                 let segment = service.store.table[slot].piece.segment
                 writer?.append(id, service.store.place(slot), segment: Int(segment))
             } else {
