@@ -78,6 +78,12 @@ and in a third one:
     GCS.NODE LIST
     GCS.BATCH END 42
 
+or in Python, after pip install ./Clients/python:
+
+    from gcs import plasma
+    store = plasma.connect("$socket")
+    print(store.get(store.put([1, 2, 3])))
+
 Ctrl-C ends all three.
 
 EOF

@@ -40,7 +40,7 @@ _default: Optional[Client] = None
 
 def connect(
     address: Optional[str] = None, store: Optional[str] = None, *, reply_timeout: float = 30.0,
-    **options: Any,
+    store_client: Optional[str] = None, **options: Any,
 ) -> Client:
     """Makes the default connection of this process, in place of the one before; see `Client`.
 
@@ -48,7 +48,8 @@ def connect(
     is renewed while somebody holds that connection.
     """
     global _default
-    client = Client(address, store, reply_timeout=reply_timeout, **options)
+    client = Client(
+        address, store, reply_timeout=reply_timeout, store_client=store_client, **options)
     client.ping()
     _default = client
     return client

@@ -32,12 +32,14 @@ class Client:
     - `store`: the socket of this machine's object store; `$GCS_STORE`, or what a node manager
       on this machine told the server, when left out.
     - `reply_timeout`: seconds to wait for the server.
+    - `store_client`: `plasma`, the client of this package, or `pyarrow`, for values in the
+      serialization of pyarrow 11; `$GCS_STORE_CLIENT` or `plasma` when left out.
     - `options`: more for redis-py's connections: `username`, `password` ...
     """
 
     def __init__(
         self, address: Optional[str] = None, store: Optional[str] = None, *,
-        reply_timeout: float = 30.0, **options: Any,
+        reply_timeout: float = 30.0, store_client: Optional[str] = None, **options: Any,
     ) -> None:
         address = address or os.environ.get("GCS_ADDRESS") or DEFAULT_ADDRESS
         self.address = address
@@ -56,7 +58,9 @@ class Client:
             url, retry=Retry(NoBackoff(), 0), **options))
         self._renewer = Renewer(connect)
         self._finalizer = weakref.finalize(self, self._renewer.close)
-        self.store = LocalStore(store or os.environ.get("GCS_STORE"), self._stores)
+        self.store = LocalStore(
+            store or os.environ.get("GCS_STORE"), self._stores,
+            store_client or os.environ.get("GCS_STORE_CLIENT"))
         self.aio = AsyncClient(url, options, self._renewer, self.store, lambda: current.get(self))
 
     def batch(

@@ -47,6 +47,45 @@ class ObjectNotFound(StoreError):
     """The local object store does not hold the object."""
 
 
+class PlasmaObjectExists(StoreError):
+    """The store holds an object of this id already, perhaps one that is not sealed yet."""
+
+
+class PlasmaObjectNotFound(ObjectNotFound):
+    """The store holds no such object, or this client is not the one that is making it."""
+
+
+class PlasmaObjectAlreadySealed(StoreError):
+    """The object is sealed: it can be neither written, nor sealed again, nor aborted."""
+
+
+class PlasmaObjectNotSealed(StoreError):
+    """The object is still being made."""
+
+
+class PlasmaObjectInUse(StoreError):
+    """Somebody still holds the object."""
+
+
+class PlasmaStoreFull(StoreError):
+    """The object does not fit into the store beside those that are in use, or not into a quota."""
+
+
+class PlasmaConnectionLost(StoreError, ConnectionError):
+    """No store at the socket, or it closed the connection, or did not answer in time.
+
+    A client that has met this is of no more use: make a new one.
+    """
+
+
+class PlasmaProtocolError(PlasmaConnectionLost):
+    """What came from the socket is no answer of an object store."""
+
+
+class PlasmaClosed(StoreError):
+    """The client was disconnected, or belongs to the process from which this one was forked."""
+
+
 _KINDS: "dict[str, Type[Refused]]" = {"BATCHENDED": BatchEnded, "NOBATCH": NoSuchBatch}
 
 

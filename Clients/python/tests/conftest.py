@@ -59,3 +59,29 @@ def script(server):
             process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture(params=["ours", "arrow"])
+def plasma_store(request, start):
+    """An object store: ours, then Arrow's where it is installed."""
+    if request.param == "arrow" and importlib.util.find_spec("pyarrow") is None:
+        pytest.skip("pyarrow 11, which has Arrow's store, is not installed")
+    return start(programs.Store, arrow=request.param == "arrow")
+
+
+@pytest.fixture
+def client(plasma_store):
+    """A client of `plasma_store`."""
+    from gcs import plasma
+
+    with plasma.connect(plasma_store.socket) as found:
+        yield found
+
+
+@pytest.fixture
+def second(plasma_store):
+    """Another client of `plasma_store`."""
+    from gcs import plasma
+
+    with plasma.connect(plasma_store.socket) as found:
+        yield found

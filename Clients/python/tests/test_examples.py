@@ -76,3 +76,18 @@ def test_the_first_example_of_the_readme_works_against_make_run(tmp_path):
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGTERM)
             run.wait()
+
+
+def test_the_example_of_the_store_by_itself(start):
+    text = (PACKAGE / "README.md").read_text()
+    section = text.split("## The object store by itself")[1]
+    code, promised = re.search(
+        r"```python\n(.*?)```\n\nIt prints:\n\n```\n(.*?)```", section, re.DOTALL).groups()
+    store = start(programs.Store)
+    # The code as it is; only the socket is not in /tmp.
+    done = subprocess.run(
+        [sys.executable, "-"], input=code.replace("/tmp/plasma", str(store.socket)),
+        capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE)})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == promised

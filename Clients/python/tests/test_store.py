@@ -139,3 +139,26 @@ def test_a_store_is_found_only_where_it_is(cluster, start, server, store):
             client.put(1)
     with gcs.Client(server.address, store=str(pathlib.Path(store.socket))) as client:
         assert client.get(client.put(1)) == 1
+
+
+def test_values_in_the_serialization_of_pyarrow_where_asked_for(cluster, store):
+    import numpy
+
+    with gcs.Client(cluster.address, store_client="pyarrow") as theirs:
+        with theirs.batch(timeout=30) as b:
+            ref = b.put([numpy.arange(10), "x"])
+            assert (theirs.get(ref)[0] == numpy.arange(10)).all()
+            assert store.client().get(pyarrow_id(ref))[1] == "x"
+            assert isinstance(gcs.get(ref), memoryview), "its bytes, as it is no pickle"
+            with pytest.raises(gcs.StoreError, match="already holds"):
+                b.put(1, ref)
+            with pytest.raises(gcs.ObjectNotFound):
+                theirs.get(b.new_object_id(), timeout=0.1)
+    with pytest.raises(ValueError, match="plasma, pyarrow, found 'arrow'"):
+        gcs.Client(cluster.address, store_client="arrow")
+
+
+def pyarrow_id(ref):
+    from pyarrow import plasma
+
+    return plasma.ObjectID(bytes(ref))
