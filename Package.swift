@@ -143,7 +143,10 @@ let package = Package(
             name: "ControlClientTests", dependencies: ["RESP", "ControlClient", "EventLoop"],
             swiftSettings: common),
         .testTarget(
-            name: "GCSClientTests", dependencies: ["GCSClient", "gcs-server"],
+            name: "GCSClientTests", dependencies: ["GCSClient", "gcs-server", "lease-driver"],
+            swiftSettings: common),
+        .executableTarget(
+            name: "lease-driver", dependencies: ["GCSClient"], path: "Tests/LeaseDriver",
             swiftSettings: common),
         .testTarget(
             name: "PlasmaClientTests",

@@ -142,7 +142,10 @@ extension ControlStore {
         guard !deferred.isEmpty else { return }
         let held = held(among: deferred)
         let free = deferred.filter { !held.contains($0) }
-        let ordered = free.map { ($0, depth($0)) }.sorted { $0.1 > $1.1 }.map(\.0)
+        // Children first; then the same order in every run, which a walk over sets has not.
+        let ordered = free.map { (slot: $0, depth: depth($0)) }
+            .sorted { $0.depth != $1.depth ? $0.depth > $1.depth : $0.slot < $1.slot }
+            .map(\.slot)
         for (position, slot) in ordered.enumerated() {
             let generation = batches.generation(ofSlot: slot)
             if position < Self.collectCountPerStep, releasing.isEmpty {

@@ -108,6 +108,14 @@ public final class Batch: Sendable {
         try await client.transfer(objects, to: batch)
     }
 
+    /// Makes the end of another batch wait while this one is active.
+    ///
+    /// - Returns: whether that is new.
+    @discardableResult
+    public func depend(on other: BatchID) async throws(GCSError) -> Bool {
+        try await client.depend(id, on: other)
+    }
+
     /// What the server knows of it.
     public func info() async throws(GCSError) -> BatchInfo { try await client.batchInfo(id) }
 

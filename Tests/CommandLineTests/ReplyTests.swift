@@ -38,16 +38,13 @@ import Testing
         #expect(info.number("gcs_a") == nil)
     }
 
-    @Test("a node is silent after 15 s, and unregistered when it never registered")
+    @Test("a node's status is the server's word, and unknown when there is none of them")
     func nodes() {
-        func state(_ registered: Int64, _ seen: Int64) -> NodeStatus.State {
-            let fields = map([
-                ("registered-ms", .integer(registered)), ("last-seen-ms", .integer(seen)),
-            ])
-            return NodeStatus(fields, now: 100_000).state
+        func status(_ word: String) -> NodeStatus.Status {
+            NodeStatus(map([("status", .bytes(Array(word.utf8)))])).status
         }
-        #expect(state(1, 90_000) == .alive)
-        #expect(state(1, 80_000) == .silent)
-        #expect(state(0, 0) == .unregistered)
+        #expect(["alive", "lost", "unknown"].map(status) == [.alive, .lost, .unknown])
+        #expect(status("of later") == .unknown)
+        #expect(NodeStatus(map([])).status == .unknown)
     }
 }

@@ -104,7 +104,7 @@ def test_status_shows_nodes_and_their_lag(server):
     batch, _ = start_batch(client)
     client.execute_command("GCS.BATCH", "END", batch)
     node, = json.loads(ok("status", "--json", server=server))["nodes"]
-    assert (node["id"], node["state"], node["address"], node["store"]) == (
+    assert (node["id"], node["status"], node["address"], node["store"]) == (
         "n1", "alive", "10.0.0.1", "/s")
     assert (node["objects"], node["bytes"], node["behind"]) == (3, 3000, 1)
     assert abs(node["last-seen-ms"] / 1000 - time.time()) < 60

@@ -18,7 +18,7 @@ from typing import Any, Iterable, Optional, Union
 from .aio import AsyncClient
 from .batch import DEFAULT_LEASE, AsyncBatch, Batch, BatchBlock
 from .client import DEFAULT_ADDRESS, Client
-from .commands import BatchInfo, Outcome, Reference
+from .commands import BatchInfo, Outcome, Reference, ReferenceType
 from .errors import (
     BatchEnded, Error, NoSuchBatch, NotConnected, ObjectNotFound, Refused, ServerUnavailable,
     StoreError)
@@ -29,10 +29,12 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncBatch", "AsyncClient", "Batch", "BatchBlock", "BatchEnded", "BatchInfo", "Client",
     "DEFAULT_ADDRESS", "DEFAULT_LEASE", "Error", "NoSuchBatch", "NotConnected", "ObjectID",
-    "ObjectNotFound", "Outcome", "ROOT", "Reference", "Refused", "ServerUnavailable", "StoreError",
-    "TaskID", "asynchronous", "batch", "batch_info", "connect", "default_client", "destroy_batch",
-    "disconnect", "end_batch", "get", "get_current_batch_id", "new_batch_id", "open_batch", "put",
-    "renew_batch", "set_current_batch_id", "start_batch", "transfer_ownership",
+    "ObjectNotFound", "Outcome", "ROOT", "Reference", "ReferenceType", "Refused",
+    "ServerUnavailable", "StoreError", "TaskID", "add_reference", "asynchronous", "batch",
+    "batch_info", "cancel_task", "checkpoint", "clear_references", "connect", "default_client",
+    "destroy_batch", "disconnect", "end_batch", "free", "get", "get_current_batch_id",
+    "new_batch_id", "open_batch", "pin", "put", "remove_reference", "renew_batch",
+    "set_current_batch_id", "set_task_state", "start_batch", "transfer_ownership", "unpin",
 ]
 
 _default: Optional[Client] = None
@@ -112,6 +114,57 @@ def transfer_ownership(
 ) -> int:
     """Gives objects to another batch now; tells how many changed their owner."""
     return default_client().transfer_ownership(refs, to_batch)
+
+
+def free(refs: "Union[Reference, Iterable[Reference]]", *, tasks: bool = False) -> int:
+    """Removes objects here and from every store; tells how many. See `Client.free`."""
+    return default_client().free(refs, tasks=tasks)
+
+
+def pin(refs: "Union[Reference, Iterable[Reference]]") -> int:
+    """Makes objects stay, whatever ends, until `unpin`; tells how many were not pinned yet."""
+    return default_client().pin(refs)
+
+
+def unpin(refs: "Union[Reference, Iterable[Reference]]") -> int:
+    """Lifts pins: an object whose batch has ended goes; tells how many were pinned."""
+    return default_client().unpin(refs)
+
+
+def set_task_state(task: Reference, state: str) -> None:
+    """Says how far a task is: PENDING, RUNNING, FINISHED, FAILED, CANCELLED or LOST."""
+    default_client().set_task_state(task, state)
+
+
+def cancel_task(task: Reference) -> int:
+    """Asks whoever listens to the channel `TASK:<id>` to end a task; tells how many listen."""
+    return default_client().cancel_task(task)
+
+
+def checkpoint(actor: Reference, task: Reference) -> None:
+    """Says that an actor saved its state: nothing behind the task needs what led to it."""
+    default_client().checkpoint(actor, task)
+
+
+def add_reference(
+    node: str, pid: int, ref: Reference, kind: ReferenceType = ReferenceType.LOCAL, *,
+    size: Optional[int] = None, site: Optional[str] = None, driver: bool = False,
+) -> bool:
+    """Records that a process holds an object, and why; see `Client.add_reference`."""
+    return default_client().add_reference(
+        node, pid, ref, kind, size=size, site=site, driver=driver)
+
+
+def remove_reference(
+    node: str, pid: int, ref: Reference, kind: ReferenceType = ReferenceType.LOCAL
+) -> bool:
+    """Records that a process does not hold an object any more; see `Client.remove_reference`."""
+    return default_client().remove_reference(node, pid, ref, kind)
+
+
+def clear_references(node: str, pid: Optional[int] = None) -> int:
+    """Forgets what a process holds, or all processes of a node; tells how many references."""
+    return default_client().clear_references(node, pid)
 
 
 def batch_info(batch_id: int) -> BatchInfo:

@@ -72,6 +72,11 @@ class Batch(_Handle):
         """Marks objects to pass to the parent when the batch ends; tells how many were not yet."""
         return self._client.run(commands.keep(self._id, refs))
 
+    def depend_on(self, other: Union[int, "Batch"]) -> bool:
+        """Makes the end of another batch wait while this one is active; tells whether it is new."""
+        batch_id = other if isinstance(other, int) else other.id
+        return self._client.run(commands.depend(self._id, batch_id))
+
     def add_task(
         self, spec: Union[str, bytes], *, task_id: Optional[TaskID] = None,
         state: Optional[str] = None, actor: Optional[Reference] = None,
@@ -122,6 +127,11 @@ class AsyncBatch(_Handle):
     async def keep(self, *refs: Reference) -> int:
         """Marks objects to pass to the parent when the batch ends; tells how many were not yet."""
         return await self._client.run(commands.keep(self._id, refs))
+
+    async def depend_on(self, other: Union[int, "AsyncBatch"]) -> bool:
+        """Makes the end of another batch wait while this one is active; tells whether it is new."""
+        batch_id = other if isinstance(other, int) else other.id
+        return await self._client.run(commands.depend(self._id, batch_id))
 
     async def add_task(
         self, spec: Union[str, bytes], *, task_id: Optional[TaskID] = None,

@@ -14,7 +14,7 @@ from redis.retry import Retry
 from . import commands, current, ids
 from .aio import AsyncClient
 from .batch import DEFAULT_LEASE, Batch, BatchBlock
-from .commands import BatchInfo, Outcome, Reference, Request
+from .commands import BatchInfo, Outcome, Reference, ReferenceType, Request
 from .errors import BatchEnded, translated
 from .ids import ObjectID
 from .lease import Renewer
@@ -124,6 +124,57 @@ class Client:
         """Gives objects to another batch now; tells how many changed their owner."""
         batch_id = to_batch if isinstance(to_batch, int) else to_batch.id
         return self.run(commands.transfer(refs, batch_id))
+
+    def free(self, refs: "Union[Reference, Iterable[Reference]]", *, tasks: bool = False) -> int:
+        """Removes objects here and from every store; tells how many. Pinned ones stay.
+
+        `tasks` also removes the records of the tasks that made them.
+        """
+        return self.run(commands.free(refs, tasks))
+
+    def pin(self, refs: "Union[Reference, Iterable[Reference]]") -> int:
+        """Makes objects stay, whatever ends, until `unpin`; tells how many were not pinned yet."""
+        return self.run(commands.pin(refs))
+
+    def unpin(self, refs: "Union[Reference, Iterable[Reference]]") -> int:
+        """Lifts pins: an object whose batch has ended goes; tells how many were pinned."""
+        return self.run(commands.unpin(refs))
+
+    def set_task_state(self, task: Reference, state: str) -> None:
+        """Says how far a task is: PENDING, RUNNING, FINISHED, FAILED, CANCELLED or LOST."""
+        self.run(commands.set_task_state(task, state))
+
+    def cancel_task(self, task: Reference) -> int:
+        """Asks whoever listens to the channel `TASK:<id>` to end a task; tells how many listen."""
+        return self.run(commands.cancel_task(task))
+
+    def checkpoint(self, actor: Reference, task: Reference) -> None:
+        """Says that an actor saved its state: nothing behind the task needs what led to it."""
+        self.run(commands.checkpoint(actor, task))
+
+    def add_reference(
+        self, node: str, pid: int, ref: Reference, kind: ReferenceType = ReferenceType.LOCAL, *,
+        size: Optional[int] = None, site: Optional[str] = None, driver: bool = False,
+    ) -> bool:
+        """Records that a process holds an object, and why; tells whether that is new.
+
+        `site` is where in the program it was taken; `driver` says that the process is one.
+        """
+        return self.run(
+            commands.add_reference(node, pid, kind, ref, size, site, driver))
+
+    def remove_reference(
+        self, node: str, pid: int, ref: Reference, kind: ReferenceType = ReferenceType.LOCAL
+    ) -> bool:
+        """Records that a process does not hold an object any more; tells whether it did.
+
+        With `reference-counting yes` the last reference to go takes the object along.
+        """
+        return self.run(commands.remove_reference(node, pid, kind, ref))
+
+    def clear_references(self, node: str, pid: Optional[int] = None) -> int:
+        """Forgets what a process holds, or all processes of a node; tells how many references."""
+        return self.run(commands.clear_references(node, pid))
 
     def batch_info(self, batch_id: int) -> BatchInfo:
         """What the server knows of a batch."""

@@ -14,6 +14,21 @@ Word = Union[str, bytes, int]
 Reference = Union[ObjectID, bytes, str]
 
 
+class ReferenceType(str, enum.Enum):
+    """Why a process holds an object."""
+
+    LOCAL = "LOCAL_REFERENCE"
+    """A variable of its program."""
+    PINNED_IN_MEMORY = "PINNED_IN_MEMORY"
+    """It reads the object in the store's memory."""
+    PENDING_TASK = "USED_BY_PENDING_TASK"
+    """A task that has not run yet was given it."""
+    CAPTURED = "CAPTURED_IN_OBJECT"
+    """Another object refers to it."""
+    ACTOR_HANDLE = "ACTOR_HANDLE"
+    """The handle of an actor."""
+
+
 class Outcome(str, enum.Enum):
     """What became of a batch by ending it."""
 
@@ -136,6 +151,63 @@ def add_task(
     if objects:
         words += ["ARGS", len(objects), *objects]
     return Request(tuple(words), lambda reply: task)
+
+
+def set_task_state(task: Reference, state: str) -> Request[None]:
+    return Request(("GCS.TASK", "STATE", ObjectID(task), state), lambda reply: None)
+
+
+def cancel_task(task: Reference) -> Request[int]:
+    return Request(("GCS.TASK", "CANCEL", ObjectID(task)), int)
+
+
+def checkpoint(actor: Reference, task: Reference) -> Request[None]:
+    words = ("GCS.ACTOR", "CHECKPOINT", ObjectID(actor), ObjectID(task))
+    return Request(words, lambda reply: None)
+
+
+def depend(batch: int, on: int) -> Request[bool]:
+    return Request(("GCS.BATCH", "DEPEND", batch, on), bool)
+
+
+def free(
+    refs: "Union[Reference, Iterable[Reference]]", tasks: bool
+) -> Request[int]:
+    options = ("TASKS",) if tasks else ()
+    return Request(("GCS.OBJECT", "FREE", *options, *references(refs)), int)
+
+
+def pin(refs: "Union[Reference, Iterable[Reference]]") -> Request[int]:
+    return Request(("GCS.OBJECT", "PIN", *references(refs)), int)
+
+
+def unpin(refs: "Union[Reference, Iterable[Reference]]") -> Request[int]:
+    return Request(("GCS.OBJECT", "UNPIN", *references(refs)), int)
+
+
+def add_reference(
+    node: str, pid: int, kind: ReferenceType, ref: Reference, size: Optional[int],
+    site: Optional[str], driver: bool,
+) -> Request[bool]:
+    words: List[Word] = ["GCS.REF", "ADD", node, pid, ReferenceType(kind).value, ObjectID(ref)]
+    if size is not None:
+        words += ["BYTES", size]
+    if site is not None:
+        words += ["SITE", site]
+    if driver:
+        words += ["DRIVER"]
+    return Request(tuple(words), bool)
+
+
+def remove_reference(
+    node: str, pid: int, kind: ReferenceType, ref: Reference
+) -> Request[bool]:
+    words = ("GCS.REF", "REMOVE", node, pid, ReferenceType(kind).value, ObjectID(ref))
+    return Request(words, bool)
+
+
+def clear_references(node: str, pid: Optional[int]) -> Request[int]:
+    return Request(("GCS.REF", "CLEAR", node) + (() if pid is None else (pid,)), int)
 
 
 def info(batch: int) -> Request[BatchInfo]:

@@ -29,6 +29,8 @@ public struct ObjectInfo: Equatable, Sendable {
     public var isPinned: Bool
     /// The nodes that hold it.
     public var locations: [Location]
+    /// How many references there are to it.
+    public var referenceCount: Int64
 
     /// Reads the reply to GCS.OBJECT GET, less nil.
     init(_ reply: ControlReply) throws(GCSError) {
@@ -38,6 +40,7 @@ public struct ObjectInfo: Equatable, Sendable {
         byteCount = fields.number("bytes")
         isKept = fields.number("kept") > 0
         isPinned = fields.number("pinned") > 0
+        referenceCount = fields.number("references")
         locations = (fields["locations"]?.elements ?? []).map { location in
             Location(
                 node: location[field: "node"]?.text ?? "",

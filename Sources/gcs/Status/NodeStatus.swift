@@ -4,18 +4,18 @@ internal import RESP
 
 /// A node as the server sees it.
 struct NodeStatus: Encodable {
-    /// How a node is.
-    enum State: String, Encodable {
+    /// How a node is, in the server's words.
+    enum Status: String, Encodable {
         /// Its node manager was heard of lately.
         case alive
-        /// Registered, and silent for longer than it should be.
-        case silent
-        /// Only named in the locations of objects.
-        case unregistered
+        /// Registered, and silent for longer than `node-timeout-secs`.
+        case lost
+        /// Only named in the locations of objects or by references.
+        case unknown
     }
 
     var id: String
-    var state: State
+    var status: Status
     var address: String
     var store: String
     var objectCount: Int64?
@@ -28,13 +28,11 @@ struct NodeStatus: Encodable {
     /// When the oldest of them was ordered.
     var behindSinceMilliseconds: Int64?
 
-    /// Node managers send a heartbeat at least this often, or are called silent.
-    static let silentMilliseconds: Int64 = 15_000
     /// Above it the deletions that a node has not carried out are not counted.
     static let behindCountMax: Int64 = 10_000
 
     enum CodingKeys: String, CodingKey {
-        case id, state, address, store
+        case id, status, address, store
         case objectCount = "objects"
         case byteCount = "bytes"
         case lastSeenMilliseconds = "last-seen-ms"
@@ -44,7 +42,7 @@ struct NodeStatus: Encodable {
     }
 
     /// Reads an entry of GCS.NODE LIST.
-    init(_ reply: ControlReply, now: Int64) {
+    init(_ reply: ControlReply) {
         func text(_ name: String) -> String { reply[field: name]?.text ?? "" }
         func number(_ name: String) -> Int64? { reply[field: name]?.number }
         id = text("id")
@@ -55,22 +53,17 @@ struct NodeStatus: Encodable {
         lastSeenMilliseconds = number("last-seen-ms")
         acknowledged = text("acknowledged")
         behindCount = 0
-        let silence = now - (lastSeenMilliseconds ?? 0)
-        if number("registered-ms") == 0 {
-            state = .unregistered
-        } else {
-            state = silence > Self.silentMilliseconds ? .silent : .alive
-        }
+        status = Status(rawValue: text("status")) ?? .unknown
     }
 }
 
 extension NodeStatus {
     /// All nodes, in the order of their names.
-    static func all(_ connection: BlockingControlConnection, now: Int64) throws -> [NodeStatus] {
+    static func all(_ connection: BlockingControlConnection) throws -> [NodeStatus] {
         let list = try connection.command("GCS.NODE", "LIST").list()
-        var nodes = list.map { NodeStatus($0, now: now) }
+        var nodes = list.map { NodeStatus($0) }
         let last = try connection.command("XREVRANGE", "gc:log", "+", "-", "COUNT", "1").list()
-        for index in nodes.indices where nodes[index].state != .unregistered {
+        for index in nodes.indices where nodes[index].status != .unknown {
             try nodes[index].countBehind(connection, last: last.first?.elements?.first?.text)
         }
         return nodes.sorted { $0.id < $1.id }

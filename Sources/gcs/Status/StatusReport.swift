@@ -44,7 +44,7 @@ struct StatusReport: Encodable {
     /// Asks the server.
     ///
     /// - Throws: `Failure` when it is not a gcs-server, among others.
-    init(_ connection: BlockingControlConnection, now: Int64) throws {
+    init(_ connection: BlockingControlConnection) throws {
         let info = ServerInfo(try connection.command("INFO").text ?? "")
         guard let batchCount = info.number("gcs_batches") else {
             throw Failure("what answers at \(connection.address) is not a gcs-server")
@@ -60,7 +60,7 @@ struct StatusReport: Encodable {
         objectCount = info.number("gcs_objects") ?? 0
         logCount = info.number("gcs_log_length") ?? 0
         tombstoneCount = info.number("gcs_tombstones") ?? 0
-        nodes = try NodeStatus.all(connection, now: now)
+        nodes = try NodeStatus.all(connection)
     }
 
     /// All but the nodes.
@@ -83,14 +83,14 @@ struct StatusReport: Encodable {
     /// The nodes, a row each.
     static func table(_ nodes: [NodeStatus], now: Int64) -> Table {
         var table = Table(
-            .init(title: "NODE"), .init(title: "STATE"), .init(title: "SEEN", alignment: .right),
+            .init(title: "NODE"), .init(title: "STATUS"), .init(title: "SEEN", alignment: .right),
             .init(title: "OBJECTS", alignment: .right), .init(title: "BYTES", alignment: .right),
             .init(title: "BEHIND", alignment: .right), .init(title: "ADDRESS"),
             .init(title: "STORE"))
         for node in nodes {
             let seen = node.lastSeenMilliseconds.map { Units.age(milliseconds: now - $0) + " ago" }
             table.append(
-                node.id, node.state.rawValue, seen ?? "never",
+                node.id, node.status.rawValue, seen ?? "never",
                 node.objectCount.map { Units.count($0) } ?? "-",
                 node.byteCount.map { Units.bytes($0) } ?? "-", behind(node, now),
                 node.address.isEmpty ? "-" : node.address, node.store.isEmpty ? "-" : node.store)
