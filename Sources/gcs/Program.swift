@@ -59,12 +59,14 @@ struct GCS: ParsableCommand {
             EXAMPLES
               gcs status                              what the server holds, and its nodes
               gcs status --address 10.0.0.5:6379      the same on another machine
+              gcs memory --stats-only                 how full the stores are, and with what
               gcs batch list --status active          the batches that are running
               gcs batch end 42                        batch 42 is over, free its memory
 
             A server also speaks to redis-cli: 'redis-cli -p 6379 GCS.BATCH INFO 42'.
             """,
         subcommands: [
-            StatusCommand.self, BatchCommand.self, ReferenceCommand.self, DemoCommand.self,
+            StatusCommand.self, MemoryCommand.self, BatchCommand.self, ReferenceCommand.self,
+            DemoCommand.self,
         ])
 }

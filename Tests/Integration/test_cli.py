@@ -14,7 +14,7 @@ import pytest
 
 SUBCOMMANDS = [
     [], ["status"], ["batch"], ["batch", "list"], ["batch", "show"], ["batch", "end"],
-    ["batch", "destroy"], ["reference"], ["demo"],
+    ["batch", "destroy"], ["reference"], ["demo"], ["memory"],
 ]
 
 
@@ -65,7 +65,7 @@ def test_wrong_usage_ends_with_64(words):
 
 
 @pytest.mark.parametrize("words", [
-    ["status"], ["batch", "list"], ["batch", "show", "1"], ["batch", "end", "1"],
+    ["status"], ["memory"], ["batch", "list"], ["batch", "show", "1"], ["batch", "end", "1"],
     ["batch", "destroy", "1", "--yes"],
 ], ids=" ".join)
 def test_no_server_is_one_clear_line(words, tmp_path):
