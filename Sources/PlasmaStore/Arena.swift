@@ -27,12 +27,12 @@ struct Arena: ~Copyable {
     /// An arena for `capacity` bytes of objects.
     ///
     /// The first segment has a quarter more than the capacity; when free room is too scattered for
-    /// an object, segments of a quarter are added, up to twice the capacity. They are sparse: what
+    /// an object, segments of a quarter are added, up to four times the capacity. They are sparse: what
     /// no object uses takes no memory.
     init(capacity: Int, directory: String?) throws(ArenaError) {
         self.directory = directory
         segmentByteCount = max(capacity / 4, 1 << 20)
-        byteCountMax = 2 * capacity + (16 << 20)
+        byteCountMax = 4 * capacity + (16 << 20)
         segments = .allocate(capacity: Self.segmentCountMax)
         try addSegment(capacity + segmentByteCount)
     }
