@@ -6,13 +6,15 @@ FILTER ?=
 ARGS ?=
 SEEDS ?= 1000
 VENV := .build/venv
+FUZZED = $(if $(ASAN),-c debug --sanitize=address --build-path .build-asan,-c release)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo run test check lint format simulate bench docs clean setup release venv
+.PHONY: help demo run test check lint format simulate bench docs clean setup release venv \
+	test-fuzz
 .DEFAULT_GOAL := help
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: release ## the story on real processes: batches against LRU; under 10 minutes
 	.build/release/gcs demo
@@ -41,6 +43,12 @@ simulate: setup ## SEEDS=<count> random lives of the whole system; SEED=<number>
 	@$(SWIFT) build -c release --product simulate
 	@SWIFT_DETERMINISTIC_HASHING=1 .build/release/simulate \
 		$(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+test-fuzz: setup venv ## hostile clients against the object store; SECONDS=300 SEED=<number> ASAN=1
+	@$(SWIFT) build $(FUZZED) --product plasma-store
+	GCS_BIN="$$($(SWIFT) build $(FUZZED) --show-bin-path)" $(VENV)/bin/python \
+		Tests/Integration/plasma_fuzz.py --seconds $(or $(SECONDS),300) \
+		$(if $(SEED),--seed $(SEED))
 
 docs: setup ## write what is generated from code: conf/*.conf, Documentation/*.md
 	@UPDATE_GENERATED=1 SWIFT="$(SWIFT)" Scripts/swift-test.sh GeneratedFilesTests

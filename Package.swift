@@ -12,11 +12,14 @@ let common: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-/// For the object store, all of which runs on one thread: exclusive access is checked while running in
-/// debug builds, where the tests run. The checks were two fifths of the instructions of a small put.
-let uncheckedInRelease: [SwiftSetting] = common + [
-    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
-]
+/// For the object store, all of which runs on one thread.
+///
+/// Exclusive access is checked while running in debug builds, where the tests run. The checks were
+/// two fifths of the instructions of a small put.
+let uncheckedInRelease: [SwiftSetting] =
+    common + [
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    ]
 
 /// For targets without raw memory: each unsafe construct would need a mark.
 /// https://github.com/swiftlang/swift-evolution/blob/main/proposals/0458-strict-memory-safety.md

@@ -110,5 +110,9 @@ public final class Subscription {
         self.sealedOrderMax = sealedOrderMax
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Its watches first: the client has the same open file, so that closing would not end them.
+        context = nil
+        close(descriptor)
+    }
 }

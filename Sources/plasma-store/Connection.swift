@@ -10,7 +10,7 @@ final class Connection {
     /// When bytes were last taken by the client, in monotonic milliseconds.
     private(set) var lastSent: Int64
     private let socket: Descriptor
-    private unowned let program: Program
+    unowned let program: Program
     private var readWatch: Watch?
     private var writeWatch: Watch?
     private var deadlineTimer: Timer?
@@ -20,9 +20,9 @@ final class Connection {
     private static let directByteCountMin = 64 << 10
     private static let directByteCountMax = 256 << 10
     /// Bytes sent in one go before others get their turn, also to a client that reads fast.
-    private static let sentByteCountMax = 256 << 10
+    static let sentByteCountMax = 256 << 10
     /// Bytes sent in one system call: the kernel goes on as long as the client reads along.
-    private static let sentByteCountOnce = 64 << 10
+    static let sentByteCountOnce = 64 << 10
 
     init(_ socket: Int32, _ session: Session, _ program: Program) {
         self.socket = Descriptor(adopting: socket)
@@ -37,6 +37,9 @@ final class Connection {
     func close() {
         isOpen = false
         session.subscription?.context = nil
+        // Inside its own call a watch outlives this.
+        readWatch?.setActive(false)
+        writeWatch?.setActive(false)
         readWatch = nil
         writeWatch = nil
         deadlineTimer = nil
@@ -60,6 +63,17 @@ extension Connection {
         readWatch?.setActive(program.service.wantsInput(session))
     }
 
+    /// A descriptor that was received, if it may be one for notifications.
+    private func accepted(_ descriptor: Int32) -> Int32? {
+        guard descriptor >= 0 else { return nil }
+        if let reason = reasonToRefuse(descriptor, from: socket.number) {
+            log("descriptor of process \(session.processID) not taken: \(reason)")
+            Glibc.close(descriptor)
+            return nil
+        }
+        return descriptor
+    }
+
     /// Reads once; `false` when nothing more is to be had now.
     private func receiveOnce() -> Bool {
         let missing = program.service.missingByteCount(session)
@@ -79,8 +93,7 @@ extension Connection {
         } else {
             bytes = UnsafeRawBufferPointer(start: room, count: count)
         }
-        program.service.receive(
-            session, bytes, descriptor: descriptor < 0 ? nil : descriptor)
+        program.service.receive(session, bytes, descriptor: accepted(descriptor))
         return count == capacity
     }
 }
@@ -168,57 +181,6 @@ extension Connection {
     }
 }
 
-// MARK: - Notifications
-
-extension Connection {
-    private func sendNotifications() {
-        guard let subscription = session.subscription else { return }
-        var reason: String?
-        var isSent = false
-        let unsent = subscription.queue.count
-        while !subscription.queue.isEmpty, !subscription.isBroken,
-            unsent - subscription.queue.count < Self.sentByteCountMax
-        {
-            let queued = subscription.queue.bytes
-            let count = min(queued.count, Self.sentByteCountOnce)
-            let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
-            let sent = send(
-                subscription.descriptor, queued.baseAddress, count, flags)
-            guard sent > 0 else {
-                if !isTransient(errno) { reason = String(cString: strerror(errno)) }
-                break
-            }
-            subscription.queue.consume(sent)
-            isSent = true
-        }
-        if subscription.isBroken {
-            let limit = program.service.limits.notificationByteCountMax
-            reason = "more than \(limit) bytes of notifications wait to be read"
-        }
-        if let reason {
-            log("subscription of process \(session.processID) ended: \(reason)")
-            subscription.context = nil
-            program.service.endSubscription(session)
-            return
-        }
-        if subscription.queue.isEmpty { subscription.queue.reset(keeping: 64 << 10) }
-        if isSent, subscription.isReporting { program.service.resume(session) }
-        watch(subscription)
-    }
-
-    private func watch(_ subscription: Subscription) {
-        let isBlocked = !subscription.queue.isEmpty
-        if isBlocked, subscription.context == nil {
-            subscription.context = Watch(program.loop, subscription.descriptor, .writable) {
-                [unowned self] in
-                program.updateTime()
-                flush()
-            }
-        }
-        (subscription.context as? Watch)?.setActive(isBlocked)
-    }
-}
-
-private func isTransient(_ number: Int32) -> Bool {
+func isTransient(_ number: Int32) -> Bool {
     number == EAGAIN || number == EINTR || number == ENOBUFS
 }

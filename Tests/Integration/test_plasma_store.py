@@ -15,6 +15,7 @@ import time
 import pytest
 
 import programs
+from plasma_wire import Raw, answers, frame, table
 
 SMALL = 16 << 20
 
@@ -34,130 +35,6 @@ def object_id(number):
     return plasma().ObjectID(programs.task_id(42, number, 1))
 
 
-# ---- the wire, by hand
-
-
-def table(*fields):
-    """A FlatBuffers root table; a field is an int of 4 bytes, ("q", int), ("B", int), bytes, a list
-    of bytes, or None. Written from the back, as FlatBuffers' own builders do."""
-    slots, inline = [], b""
-    late = []
-    position = 4
-    for field in fields:
-        if field is None:
-            slots.append(0)
-            continue
-        size = 8 if isinstance(field, tuple) and field[0] == "q" else 4
-        while position % size:
-            position, inline = position + 1, inline + b"\0"
-        slots.append(position)
-        if isinstance(field, tuple):
-            code, value = field
-            inline += struct.pack("<" + code, value).ljust(size, b"\0")
-        elif isinstance(field, int):
-            inline += struct.pack("<i", field)
-        else:
-            late.append((position, field))
-            inline += b"\0\0\0\0"
-        position += size
-    vtable = struct.pack(f"<HH{len(slots)}H", 4 + 2 * len(slots), position, *slots)
-    start = (4 + len(vtable) + 7) // 8 * 8
-    out = bytearray(struct.pack("<I", start))
-    out += b"\0" * (start - len(vtable) - 4) + vtable
-    out += struct.pack("<i", len(vtable)) + inline
-
-    def string(value):
-        while len(out) % 4:
-            out.append(0)
-        at = len(out)
-        out.extend(struct.pack("<I", len(value)) + value + b"\0")
-        return at
-
-    for position, value in late:
-        if isinstance(value, bytes):
-            at = string(value)
-        else:
-            while len(out) % 4:
-                out.append(0)
-            at = len(out)
-            out.extend(struct.pack("<I", len(value)) + b"\0" * 4 * len(value))
-            for index, one in enumerate(value):
-                entry = at + 4 + 4 * index
-                target = string(one)
-                struct.pack_into("<I", out, entry, target - entry)
-        struct.pack_into("<I", out, start + position, at - start - position)
-    return bytes(out)
-
-
-def frame(kind, body, version=0, length=None):
-    return struct.pack("<qqq", version, kind, len(body) if length is None else length) + body
-
-
-class Raw:
-    """A connection without manners."""
-
-    def __init__(self, store):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
-        self.socket.connect(str(store.socket))
-
-    def send(self, data):
-        try:
-            self.socket.sendall(data)
-        except OSError:
-            pass  # the store has dropped us meanwhile, which is its right
-
-    def read(self, count):
-        data = b""
-        while len(data) < count:
-            more = self.socket.recv(count - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-
-    def reply(self):
-        version, kind, length = struct.unpack("<qqq", self.read(24))
-        assert version == 0
-        return kind, self.read(length)
-
-    def ask(self, kind, body):
-        self.send(frame(kind, body))
-        return self.reply()
-
-    def is_dropped(self, seconds=5):
-        """Whether the store closes the connection, after whatever it still says."""
-        self.socket.settimeout(seconds)
-        try:
-            while self.socket.recv(1 << 16):
-                pass
-        except (TimeoutError, socket.timeout):
-            return False
-        except OSError:
-            pass
-        return True
-
-    def create_sealed(self, name):
-        self.ask(3, table(name, ("B", 1), b"data", b"meta", b"12345678"))
-
-    def create(self, name, size=100):
-        kind, body = self.ask(1, table(name, ("B", 1), ("q", size), ("q", 0), 0))
-        assert kind == 2
-        self.socket.recvmsg(1, 1024)  # the byte that carries the descriptor
-        return body
-
-    def close(self):
-        self.socket.close()
-
-
-def answers(store):
-    """Whether another client is served."""
-    raw = Raw(store)
-    kind, _ = raw.ask(15, table(b"z" * 20))
-    raw.close()
-    return kind == 16 and store.is_running()
-
-
 ID = b"\x00" * 7 + b"\x2a" + b"task-one" + b"\x80\x00\x00\x01"
 OTHER = b"\x00" * 7 + b"\x2a" + b"task-two" + b"\x80\x00\x00\x01"
 
@@ -166,6 +43,18 @@ def subscribe(raw, descriptor):
     raw.send(frame(23, table()))
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
     raw.socket.sendmsg([b"\0"], rights)
+
+
+def send_descriptors(raw, data, count):
+    """Sends bytes with so many descriptors of one socket."""
+    near, far = socket.socketpair()
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [far.fileno()] * count))]
+    try:
+        raw.socket.sendmsg([data], rights)
+    except OSError:
+        pass  # dropped meanwhile
+    near.close()
+    far.close()
 
 
 # Each sends one bad thing; True: the store must drop the sender, False: it need not.
@@ -233,6 +122,35 @@ HOSTILE = {
         False, lambda raw: raw.send(frame(9, table([ID] * 10_000, ("q", 20))))),
     "an HTTP request": (True, lambda raw: raw.send(b"GET / HTTP/1.1\r\nHost: store\r\n\r\n")),
     "gone before the reply": (False, lambda raw: (raw.send(frame(17, table())), raw.close())),
+    "subscribe with two descriptors": (False, lambda raw: (
+        raw.send(frame(23, table())), send_descriptors(raw, b"\0", 2))),
+    "a hundred descriptors that nothing asked for": (True, lambda raw: [
+        send_descriptors(raw, frame(15, table(ID)), 50) for _ in range(2)]),
+    "subscribe with its own connection": (
+        False, lambda raw: subscribe(raw, raw.socket.fileno())),
+    "subscribe with a pipe that nobody reads": (
+        False, lambda raw: subscribe(raw, os.pipe()[1])),
+    "subscribe 20 times": (False, lambda raw: [
+        subscribe(raw, pair[1].fileno()) for pair in [socket.socketpair() for _ in range(20)]]),
+    "no more requests, replies still wanted": (False, lambda raw: (
+        raw.send(frame(17, table()) * 50), raw.socket.shutdown(socket.SHUT_WR))),
+    "disconnect, then more": (
+        False, lambda raw: raw.send(frame(0, table()) + frame(15, table(ID)) * 100)),
+    "two frames cut and swapped": (True, lambda raw: raw.send(
+        frame(15, table(ID))[:30] + frame(13, table(1, [ID])) + frame(15, table(ID))[30:])),
+    "a vector that claims 2^30 ids": (True, lambda raw: raw.send(
+        frame(9, table([ID], ("q", 0)).replace(
+            struct.pack("<I", 1) + b"\4\0\0\0", struct.pack("<I", 1 << 30) + b"\4\0\0\0")))),
+    "an id that claims 2^31 bytes": (True, lambda raw: raw.send(
+        frame(15, table(ID).replace(struct.pack("<I", 20) + ID, struct.pack("<I", 1 << 31) + ID)))),
+    "a batch of one id twice": (False, lambda raw: raw.ask(
+        32, table([ID, ID], ("B", 1), [b"a"] * 2, [b""] * 2, [b"12345678"] * 2))),
+    "data and metadata that overflow together": (False, lambda raw: raw.ask(
+        1, table(ID, ("B", 1), ("q", -1), ("q", 1), 0))),
+    "a negative time-out": (False, lambda raw: raw.send(frame(9, table([ID], ("q", -2))))),
+    "gone in the middle of its creates": (False, lambda raw: (
+        [raw.send(frame(1, table(ID[:-1] + bytes([n]), ("B", 1), ("q", 9), ("q", 0), 0)))
+         for n in range(50)], raw.close())),
 }
 
 
@@ -247,6 +165,58 @@ def test_a_bad_client_harms_nobody(ours, case):
         assert "dropped" in ours.log_text()
     raw.close()
     assert answers(ours)
+
+
+def descriptor_count(store):
+    return len(list(pathlib.Path(f"/proc/{store.process.pid}/fd").iterdir()))
+
+
+def in_flight(raw):
+    """A socket in whose queue the client's own end of its connection waits to be received."""
+    near, far = socket.socketpair()
+    near.sendmsg([b"x"], [
+        (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [raw.socket.fileno()]))])
+    return far.fileno(), [near, far]
+
+
+def dead_end(raw):
+    near, far = socket.socketpair()
+    near.close()
+    return far.fileno(), [far]
+
+
+@pytest.mark.parametrize("give", [
+    lambda raw: (raw.socket.fileno(), []), in_flight, dead_end,
+], ids=["its own connection", "its own connection in flight", "a socket nobody reads"])
+def test_what_a_client_passes_does_not_keep_it_alive(ours, give):
+    raws = [Raw(ours) for _ in range(5)]
+    for number, raw in enumerate(raws):
+        raw.create(ID[:-1] + bytes([number]))
+    before = descriptor_count(ours)
+    for raw in raws:
+        descriptor, files = give(raw)
+        subscribe(raw, descriptor)
+        for file in files:
+            file.close()
+    programs.wait_until(lambda: descriptor_count(ours) <= before, "its sockets are given up")
+    for raw in raws:
+        raw.close()
+    programs.wait_until(
+        lambda: descriptor_count(ours) <= before - len(raws), "the clients are forgotten")
+    other = Raw(ours)
+    assert b"objects 0" in other.ask(30, table())[1]
+
+
+def test_a_subscriber_that_only_says_it_writes_no_more_is_told(ours):
+    raw = Raw(ours)
+    near, far = socket.socketpair()
+    subscribe(raw, far.fileno())
+    far.close()
+    near.shutdown(socket.SHUT_WR)
+    assert raw.ask(15, table(ID))[0] == 16
+    raw.create_sealed(ID)
+    near.settimeout(5)
+    assert len(near.recv(1000)) > 20
 
 
 def test_random_bytes_harm_nobody(ours):
