@@ -1,5 +1,6 @@
 """Our object store and Arrow's, side by side: see README.md."""
 
+import argparse
 import contextlib
 import datetime
 import multiprocessing
@@ -21,43 +22,136 @@ warnings.simplefilter("ignore")
 import pyarrow  # noqa: E402
 from pyarrow import plasma  # noqa: E402
 
-ROUNDS = 3
-REALTIME = "--realtime" in sys.argv
-# The probe of a realtime run must leave time to the one that reads the long reply.
-PAUSE = 0.0002 if REALTIME else 0.00002
-CALLS = 5000
+OPTIONS = argparse.ArgumentParser(description=__doc__)
+OPTIONS.add_argument("store", help="our plasma-store")
+OPTIONS.add_argument("--other", help="compare with this store instead of Arrow's")
+OPTIONS.add_argument("--rounds", type=int, default=60, help="of the single calls")
+OPTIONS.add_argument("--long-rounds", type=int, default=5, help="of List, Delete and memory")
+OPTIONS.add_argument("--realtime", action="store_true", help="ahead of everything else; as root")
+
+CALLS = 100
 OBJECTS = 100_000
-
-
-@contextlib.contextmanager
-def running(program, size):
-    with tempfile.TemporaryDirectory() as directory:
-        path = f"{directory}/store"
-        process = subprocess.Popen(
-            [program, "-s", path, "-m", str(size)], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        while not os.path.exists(path):
-            time.sleep(0.01)
-        time.sleep(0.1)
-        realtime(process.pid, 2)
-        try:
-            yield path, process
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-
-
-def realtime(pid, priority):
-    """In a realtime run: nobody else on the machine delays this process. Needs root."""
-    if REALTIME:
-        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
+# The paired ratio of a store with itself stays within this (README.md).
+RESOLUTION = 1.03
+WAIT_MAX = 2.0
+MEMORY_MAX = 16.0
+# Seconds after the last delete in which the memory comes back.
+GIVE_BACK = 2.0
 
 
 def name(number):
     return (42).to_bytes(8, "big") + number.to_bytes(8, "big") + b"\x80\0\0\1"
 
 
-# ---- a bare client
+class Running:
+    """A store process."""
+
+    def __init__(self, program, size, realtime):
+        self.directory = tempfile.TemporaryDirectory()
+        self.path = f"{self.directory.name}/store"
+        self.process = subprocess.Popen(
+            [program, "-s", self.path, "-m", str(size)], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        while not os.path.exists(self.path):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        set_realtime(realtime, self.process.pid, 2)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.directory.cleanup()
+
+    def processor(self):
+        """Microseconds that its one thread has run."""
+        place = pathlib.Path(f"/proc/{self.process.pid}/schedstat")
+        return int(place.read_text().split()[0]) / 1000
+
+    def file_megabytes(self):
+        """Memory that its object files take."""
+        total = 0
+        for link in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = os.readlink(link)
+                if "plasma" in target and "deleted" in target:
+                    total += os.stat(link).st_blocks * 512
+        return total / (1 << 20)
+
+
+def set_realtime(is_realtime, pid, priority):
+    """In a realtime run: nobody else on the machine delays this process."""
+    if is_realtime:
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
+
+
+# ---- single calls, in turns
+
+
+def timed(body, arguments):
+    times = []
+    for one in arguments:
+        begin = time.perf_counter_ns()
+        body(one)
+        times.append((time.perf_counter_ns() - begin) / 1000)
+    return times
+
+
+def puts(client, value, count):
+    """Puts and deletes so often; microseconds of each put."""
+    times = []
+    for _ in range(count):
+        one = plasma.ObjectID.from_random()
+        times += timed(lambda one: client.put_raw_buffer(value, one), [one])
+        client.delete([one])
+    return times
+
+
+CASES = {
+    "Create + Seal, 100 B": lambda client, ids: timed(
+        lambda one: (client.create(one, 100), client.seal(one)), ids),
+    "Contains": lambda client, ids: timed(client.contains, ids),
+    "Get + Release": lambda client, ids: timed(lambda one: client.get_buffers([one]), ids),
+    "Delete 1": lambda client, ids: timed(lambda one: client.delete([one]), ids),
+    "CreateAndSeal, 100 B": lambda client, ids: timed(
+        lambda one: client.create_and_seal(one, b"x" * 100, b""), ids),
+    "put 1 MB": lambda client, ids: (client.delete(ids), puts(client, b"x" * (1 << 20), 10))[1],
+}
+
+
+def single_calls(programs, options, found):
+    """All calls on one store, then on the other, and so on: each round is one pair."""
+    with contextlib.ExitStack() as stack:
+        stores = {
+            who: stack.enter_context(Running(program, 1 << 30, options.realtime))
+            for who, program in programs.items()}
+        clients = {who: plasma.connect(store.path) for who, store in stores.items()}
+        ids = [plasma.ObjectID(name(number)) for number in range(CALLS)]
+        large = b"x" * (100 << 20)
+        for number in range(options.rounds + 1):
+            for label, body in CASES.items():
+                for who in turns(programs, number):
+                    before = stores[who].processor()
+                    times = body(clients[who], ids)
+                    used = (stores[who].processor() - before) / len(times)
+                    note(found, who, label, number, times, used)
+            for who in turns(programs, number) if number % 6 == 0 else []:
+                note(found, who, "put 100 MB", number, puts(clients[who], large, 3), None)
+
+
+def turns(programs, number):
+    return list(programs) if number % 2 == 0 else list(reversed(programs))
+
+
+def note(found, who, label, number, times, used):
+    """Keeps a round; the first is only to warm up."""
+    if number > 0:
+        found[who].setdefault(label, []).append((statistics.median(times), sorted(times), used))
+
+
+# ---- long requests
 
 
 def frame(kind, body):
@@ -67,15 +161,11 @@ def frame(kind, body):
 EMPTY = struct.pack("<IHHi", 8, 4, 4, 4)
 
 
-def ids_body(ids, with_count):
-    """A table of a count (when asked for) and a vector of ids."""
+def delete_body(ids):
+    """A table of a count and a vector of ids."""
     count = len(ids)
-    if with_count:
-        head = struct.pack("<I", 16) + struct.pack("<HH", 0, 0) + struct.pack(
-            "<HHHH", 8, 12, 4, 8) + struct.pack("<ii", 8, count) + struct.pack("<I", 4)
-    else:
-        head = struct.pack("<I", 12) + struct.pack("<H", 0) + struct.pack(
-            "<HHH", 6, 8, 4) + struct.pack("<i", 6) + struct.pack("<I", 4)
+    head = struct.pack("<I", 16) + struct.pack("<HH", 0, 0) + struct.pack(
+        "<HHHH", 8, 12, 4, 8) + struct.pack("<ii", 8, count) + struct.pack("<I", 4)
     strings = b"".join(struct.pack("<I", 20) + one + b"\0\0\0\0" for one in ids)
     offsets = struct.pack(f"<{count}I", *(4 * (count - i) + 28 * i for i in range(count)))
     return head + struct.pack("<I", count) + offsets + strings
@@ -87,6 +177,8 @@ def one_id_body(one):
 
 
 class Bare:
+    """A client over a bare socket."""
+
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
@@ -104,9 +196,11 @@ class Bare:
         return kind, self.read(length)
 
 
-def probe(path, stop, results):
+def probe(path, is_realtime, stop, results):
     """Asks Contains again and again; reports the number of answers and the longest wait."""
-    realtime(0, 1)
+    set_realtime(is_realtime, 0, 1)
+    # The probe of a realtime run must leave time to the one that reads the long reply.
+    pause = 0.0002 if is_realtime else 0.00002
     client = Bare(path)
     question = frame(15, one_id_body(name(1 << 40)))
     waits = []
@@ -117,14 +211,14 @@ def probe(path, stop, results):
             begin = time.perf_counter_ns()
             client.ask(question)
             waits.append(time.perf_counter_ns() - begin)
-            time.sleep(PAUSE)
+            time.sleep(pause)
     results.put((len(waits), max(waits)))
 
 
-def beside_probe(path, body):
-    """Runs `body` while another process asks; its seconds, and the other's longest wait in ms."""
+def beside_probe(path, is_realtime, body):
+    """Runs `body` while another process asks; its milliseconds, and the other's longest wait."""
     stop, results = multiprocessing.Event(), multiprocessing.Queue()
-    process = multiprocessing.Process(target=probe, args=(path, stop, results))
+    process = multiprocessing.Process(target=probe, args=(path, is_realtime, stop, results))
     process.start()
     results.get()
     begin = time.perf_counter()
@@ -133,141 +227,128 @@ def beside_probe(path, body):
     stop.set()
     _, longest = results.get()
     process.join()
-    return seconds, longest / 1e6
-
-
-# ---- what is measured
-
-
-def processor(process):
-    """Nanoseconds that the store's one thread has run."""
-    return int(pathlib.Path(f"/proc/{process.pid}/schedstat").read_text().split()[0])
-
-
-def calls(program, found):
-    with running(program, 1 << 30) as (path, process):
-        client = plasma.connect(path)
-        ids = [plasma.ObjectID(name(number)) for number in range(CALLS)]
-
-        def each(label, body):
-            times, before = [], processor(process)
-            for one in ids:
-                begin = time.perf_counter_ns()
-                body(one)
-                times.append((time.perf_counter_ns() - begin) / 1000)
-            found.setdefault(label, []).extend(times)
-            used = (processor(process) - before) / 1000 / len(ids)
-            found.setdefault("processor", {}).setdefault(label, []).append(used)
-
-        each("Create + Seal, 100 B", lambda one: (client.create(one, 100), client.seal(one)))
-        each("Contains", client.contains)
-        each("Get + Release", lambda one: client.get_buffers([one]))
-        each("Delete 1", lambda one: client.delete([one]))
-        each("CreateAndSeal, 100 B", lambda one: client.create_and_seal(one, b"x" * 100, b""))
-        client.delete(ids)
-        megabyte = b"x" * (1 << 20)
-        for _ in range(300):
-            one = plasma.ObjectID.from_random()
-            begin = time.perf_counter_ns()
-            client.put_raw_buffer(megabyte, one)
-            found.setdefault("put 1 MB", []).append((time.perf_counter_ns() - begin) / 1000)
-            client.delete([one])
-        large = b"x" * (100 << 20)
-        for _ in range(5):
-            one = plasma.ObjectID.from_random()
-            begin = time.perf_counter_ns()
-            client.put_raw_buffer(large, one)
-            found.setdefault("put 100 MB", []).append((time.perf_counter_ns() - begin) / 1000)
-            client.delete([one])
+    return seconds * 1000, longest / 1e6
 
 
 def fill(path):
     client = plasma.connect(path)
-    for first in range(0, OBJECTS, 1000):
-        for number in range(first, first + 1000):
-            client.create_and_seal(plasma.ObjectID(name(number)), b"x" * 100, b"")
+    for number in range(OBJECTS):
+        client.create_and_seal(plasma.ObjectID(name(number)), b"x" * 100, b"")
 
 
-def long_requests(program, found):
-    with running(program, 1 << 30) as (path, _):
-        fill(path)
-        _, longest = beside_probe(path, lambda: time.sleep(0.3))
-        found.setdefault("idle wait", []).append(longest)
-        client = Bare(path)
+def long_requests(program, options, found):
+    with Running(program, 1 << 30, options.realtime) as store:
+        def add(label, total, longest):
+            found.setdefault(f"{label} total, ms", []).append(total)
+            found.setdefault(f"{label} wait, ms", []).append(longest)
+
+        fill(store.path)
+        _, longest = beside_probe(store.path, options.realtime, lambda: time.sleep(0.1))
+        found.setdefault("idle wait, ms", []).append(longest)
+        client = Bare(store.path)
         message = frame(17, EMPTY)
-        seconds, longest = beside_probe(path, lambda: client.ask(message))
-        found.setdefault("List total", []).append(seconds * 1000)
-        found.setdefault("List wait", []).append(longest)
-        message = frame(13, ids_body([name(number) for number in range(OBJECTS)], True))
-        seconds, longest = beside_probe(path, lambda: client.ask(message))
-        found.setdefault("Delete total", []).append(seconds * 1000)
-        found.setdefault("Delete wait", []).append(longest)
+        add("List", *beside_probe(store.path, options.realtime, lambda: client.ask(message)))
+        message = frame(13, delete_body([name(number) for number in range(OBJECTS)]))
+        add("Delete", *beside_probe(store.path, options.realtime, lambda: client.ask(message)))
         _, rows = client.ask(frame(17, EMPTY))
         assert len(rows) < 200, "not all were deleted"
 
 
-def object_files(pid):
-    total = 0
-    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            target = os.readlink(link)
-            if "plasma" in target and "socket" not in target:
-                total += os.stat(link).st_blocks * 512
-    return total / (1 << 20)
-
-
-def memory(program, found):
-    with running(program, 256 << 20) as (path, process):
-        client = plasma.connect(path)
+def memory(program, options, found):
+    with Running(program, 256 << 20, options.realtime) as store:
+        client = plasma.connect(store.path)
         ids = [client.put_raw_buffer(b"x" * 1_000_000) for _ in range(200)]
-        found.setdefault("files, full", []).append(object_files(process.pid))
+        found.setdefault("files, full, MiB", []).append(store.file_megabytes())
         client.delete(ids)
-        time.sleep(2)
-        found.setdefault("files, empty", []).append(object_files(process.pid))
+        time.sleep(GIVE_BACK)
+        found.setdefault("files, empty, MiB", []).append(store.file_megabytes())
+
+
+# ---- the report
 
 
 def main():
+    options = OPTIONS.parse_args()
     arrow = pathlib.Path(pyarrow.__file__).parent / "plasma-store-server"
-    programs = {"ours": sys.argv[1], "arrow": str(arrow)}
-    found = {label: {} for label in programs}
-    for number in range(ROUNDS):
-        order = list(programs) if number % 2 == 0 else list(reversed(programs))
-        for label in order:
-            calls(programs[label], found[label])
-            long_requests(programs[label], found[label])
-            memory(programs[label], found[label])
-    report(found)
+    programs = {"ours": options.store, "arrow": options.other or str(arrow)}
+    calls = {who: {} for who in programs}
+    long = {who: {} for who in programs}
+    single_calls(programs, options, calls)
+    for number in range(options.long_rounds):
+        for who in turns(programs, number):
+            long_requests(programs[who], options, long[who])
+            memory(programs[who], options, long[who])
+    heading(options)
+    verdicts = report_calls(calls)
+    verdicts += report_long(long)
+    print(f"\n{sum(verdicts)} of {len(verdicts)} reached")
+    sys.exit(0 if all(verdicts) else 1)
 
 
-def report(found):
+def heading(options):
     today = datetime.date.today().isoformat()
     print(f"# {today}, {os.cpu_count()}-core {platform.machine()} virtual machine\n")
-    print(f"{ROUNDS} rounds in turns; {'realtime; ' if REALTIME else ''}load of the machine "
-          f"{os.getloadavg()[0]:.1f} at the end.\n")
-    print("| call, µs | ours p50 | Arrow p50 | ours p99 | Arrow p99 "
-          "| ours, processor | Arrow, processor |")
-    print("|---|---|---|---|---|---|---|")
-    for label in [one for one in found["ours"] if isinstance(found["ours"][one], list)]:
-        ours, theirs = sorted(found["ours"][label]), sorted(found["arrow"][label])
-        if len(ours) <= 2 * ROUNDS:
-            continue
+    print(f"{options.rounds} rounds of {CALLS} calls in turns, {options.long_rounds} of the long "
+          f"requests; {'realtime; ' if options.realtime else ''}load of the machine "
+          f"{os.getloadavg()[0]:.1f} at the end."
+          + (f" Arrow's store replaced by {options.other}." if options.other else ""))
+
+
+def row(*cells):
+    print("| " + " | ".join(
+        one if isinstance(one, str) else "" if one is None else f"{one:,.2f}" for one in cells)
+        + " |")
+
+
+def verdict(is_reached):
+    return "ok" if is_reached else "**NOT REACHED**"
+
+
+def report_calls(found):
+    print()
+    row("call, µs", "ours", "Arrow", "ours / Arrow", "p99 ours", "p99 Arrow",
+        "processor, ours", "processor, Arrow", f"not slower (at most {RESOLUTION})")
+    row(*["---"] * 9)
+    reached = []
+    for label, ours in found["ours"].items():
+        theirs = found["arrow"][label]
+        ratio = statistics.median(mine[0] / other[0] for mine, other in zip(ours, theirs))
         numbers = [
-            statistics.median(ours), statistics.median(theirs),
-            ours[len(ours) * 99 // 100], theirs[len(theirs) * 99 // 100]]
-        for who in ("ours", "arrow"):
-            used = found[who]["processor"].get(label)
+            statistics.median(one[0] for one in ours), statistics.median(one[0] for one in theirs),
+            ratio]
+        for rounds in (ours, theirs):
+            every = sorted(one for round in rounds for one in round[1])
+            numbers.append(every[len(every) * 99 // 100])
+        for rounds in (ours, theirs):
+            used = [one[2] for one in rounds if one[2] is not None]
             numbers.append(statistics.median(used) if used else None)
-        cells = [f"{one:,.1f}" if one is not None else "" for one in numbers]
-        print(f"| {label} | " + " | ".join(cells) + " |")
-    print(f"\n| {OBJECTS:,} objects | ours (each round) | Arrow (each round) |")
-    print("|---|---|---|")
-    for label, unit in [
-            ("List total", "ms"), ("List wait", "ms"), ("Delete total", "ms"),
-            ("Delete wait", "ms"), ("idle wait", "ms"), ("files, full", "MiB"),
-            ("files, empty", "MiB")]:
-        cells = [
-            " / ".join(f"{one:,.2f}" for one in found[who][label]) for who in ("ours", "arrow")]
-        print(f"| {label}, {unit} | {cells[0]} | {cells[1]} |")
+        reached.append(ratio <= RESOLUTION)
+        row(label, *numbers, verdict(reached[-1]))
+    return reached
+
+
+def report_long(found):
+    print()
+    row(f"{OBJECTS:,} objects", "ours, each round", "Arrow, each round", "limit", "")
+    row(*["---"] * 5)
+    reached = []
+    for label, ours in found["ours"].items():
+        theirs = found["arrow"][label]
+        middle = statistics.median(ours)
+        limit, is_reached = "", None
+        if "total" in label:
+            limit = "Arrow's median"
+            is_reached = middle <= RESOLUTION * statistics.median(theirs)
+        elif "wait" in label and "idle" not in label:
+            limit, is_reached = f"median {WAIT_MAX}", middle < WAIT_MAX
+        elif "empty" in label:
+            limit = f"{MEMORY_MAX} after {GIVE_BACK} s"
+            is_reached = max(ours) <= MEMORY_MAX
+        row(label, *(" / ".join(f"{one:,.2f}" for one in rounds) for rounds in (ours, theirs)),
+            limit, "" if is_reached is None else verdict(is_reached))
+        if is_reached is not None:
+            reached.append(is_reached)
+    return reached
 
 
 if __name__ == "__main__":
