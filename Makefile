@@ -10,11 +10,11 @@ FUZZED = $(if $(ASAN),-c debug --sanitize=address --build-path .build-asan,-c re
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help demo run test check lint format simulate bench docs clean setup release venv \
-	test-fuzz
+	test-fuzz bench-plasma bench-fragmentation
 .DEFAULT_GOAL := help
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
 
 demo: release ## the story on real processes: batches against LRU; under 10 minutes
 	.build/release/gcs demo
@@ -38,6 +38,16 @@ format: ## rewrite Swift sources as the formatter wants them
 bench: release ## speed and memory beside redis-server; ARGS="throughput --quick" for less
 	$(SWIFT) build -c release --package-path Benchmarks
 	GCS_BIN="$$PWD/.build/release" Benchmarks/.build/release/bench $(ARGS)
+
+bench-plasma: release venv ## object stores, ours and Arrow's in turns, a verdict per line; ARGS=
+	$(VENV)/bin/python Benchmarks/plasma/compare.py .build/release/plasma-store $(ARGS)
+
+bench-fragmentation: release venv ## random sizes in a store 90 % full; SECONDS=600 SEED=<number>
+	$(SWIFT)c -O Sources/PlasmaStore/BlockAllocator.swift Sources/PlasmaStore/Pool.swift \
+		Benchmarks/plasma/fragmentation/main.swift -o .build/fragmentation
+	.build/fragmentation $(or $(SECONDS),600) $(or $(SEED),1) $(ARGS)
+	$(VENV)/bin/python Benchmarks/plasma/fragmentation/store.py .build/release/plasma-store \
+		--seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
 
 simulate: setup ## SEEDS=<count> random lives of the whole system; SEED=<number> one, with its trace
 	@$(SWIFT) build -c release --product simulate

@@ -22,12 +22,14 @@ import tempfile
 import time
 
 import programs
-from plasma_wire import Raw, frame, table
+from plasma_wire import Raw, field, frame, listed_ids, table
 
 SIZE = 16 << 20
 # Clients that are kept open at a time.
 OPEN_COUNT_MAX = 24
 WATCH_PAUSE = 0.05
+# Objects of the client that must be served; no hostile one knows their ids.
+MINE, OTHER = programs.task_id(7, 1, 1), programs.task_id(7, 2, 1)
 # A store built with AddressSanitizer is several times slower.
 ANSWER_SECONDS_MAX = 5.0
 NUMBERS = [
@@ -76,8 +78,16 @@ def valid(source):
         lambda: (30, table()),
         lambda: (32, batch(source)),
         lambda: (34, table(ids(source, 20))),
+        lambda: extension(source),
     ])()
     return frame(kind, body)
+
+
+def extension(source):
+    """A message of our own extension, and what makes the store listen to it."""
+    kind = source.choice([1000, 1000, 1000, 1002, 1004, 1006, 1008, 1010, 1012])
+    numbers = [source.choice([0, 1, 2, 100, 1000, 1 << 22]) for _ in range(source.randrange(6))]
+    return kind, table(numbers, ids(source, 20))
 
 
 # ---- changes
@@ -139,7 +149,7 @@ def splice(source, data):
 
 def change_type(source, data):
     if len(data) >= 16:
-        struct.pack_into("<q", data, 8, source.choice([*range(36), -1, 1 << 40]))
+        struct.pack_into("<q", data, 8, source.choice([*range(36), *range(1000, 1014), -1, 1 << 40]))
 
 
 CHANGES = [
@@ -261,19 +271,18 @@ def watch(path, stop, results):
     """Uses the store all the time; reports how often and the longest wait, or what went wrong."""
     raw = Raw(path)
     raw.socket.settimeout(ANSWER_SECONDS_MAX)
-    mine, other = programs.task_id(7, 1, 1), programs.task_id(7, 2, 1)
     count, longest = 0, 0.0
     try:
-        reply = raw.ask(3, table(mine, ("B", 0), b"precious", b"meta", b"12345678"))
+        reply = raw.ask(3, table(MINE, ("B", 0), b"precious", b"meta", b"12345678"))
         assert reply[0] == 4, reply
-        file = pin(raw, mine)
+        file = pin(raw, MINE)
         results.put("ready")
         while not stop.is_set():
             begin = time.monotonic()
-            assert raw.ask(15, table(mine))[0] == 16
-            kind, _ = raw.ask(3, table(other, ("B", 1), b"y" * 500, b"", b"12345678"))
+            assert raw.ask(15, table(MINE))[0] == 16
+            kind, _ = raw.ask(3, table(OTHER, ("B", 1), b"y" * 500, b"", b"12345678"))
             assert kind == 4, kind
-            kind, body = raw.ask(13, table(1, [other]))
+            kind, body = raw.ask(13, table(1, [OTHER]))
             assert kind == 14, kind
             longest = max(longest, time.monotonic() - begin)
             count += 1
@@ -291,11 +300,16 @@ def pin(raw, one):
     assert kind == 10, kind
     _, rights, _, _ = raw.socket.recvmsg(1, socket.CMSG_SPACE(4))
     descriptor, = struct.unpack("<i", rights[0][2][:4])
-    # Spec: offset, size, metadata's offset and size, in a row.
-    at = body.index(struct.pack("<Q", 8) + body[body.index(struct.pack("<Q", 8)) + 8:][:8]
-                    + struct.pack("<Q", 4))
-    offset, = struct.unpack_from("<Q", body, at - 8)
+    vector = body_vector(body, 1)
+    # A place: the segment, then the offset.
+    offset, = struct.unpack_from("<Q", body, vector + 8)
     return descriptor, offset
+
+
+def body_vector(body, slot):
+    """Where the first element of a vector is."""
+    at = field(body, slot)
+    return at + struct.unpack_from("<I", body, at)[0] + 4
 
 
 # ---- a run
@@ -355,9 +369,11 @@ def hurt(store, source, seconds, alive):
     return opened, acted
 
 
-def evict_everything(store):
+def delete_all_but(store, kept):
     raw = Raw(store)
-    raw.ask(21, table(("q", (1 << 62))))
+    _, body = raw.ask(17, table())
+    names = [one for one in listed_ids(body) if one not in kept]
+    raw.ask(13, table(len(names), names))
     raw.close()
 
 
@@ -370,7 +386,7 @@ def wait_for(store, before):
                 and after.used == before.used and after.mapped <= before.mapped + (1 << 20)):
             return
         assert time.monotonic() < end, f"before: {before}; 15 s afterwards: {after}"
-        evict_everything(store)
+        delete_all_but(store, [MINE, OTHER])
         time.sleep(0.1)
 
 

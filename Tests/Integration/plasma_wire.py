@@ -6,7 +6,7 @@ import struct
 
 def table(*fields):
     """A FlatBuffers root table; a field is an int of 4 bytes, ("q", int), ("B", int), bytes, a list
-    of bytes, or None. Written from the back, as FlatBuffers' own builders do."""
+    of bytes or of ints of 8 bytes, or None. Written from the back, as FlatBuffers' own builders do."""
     slots, inline = [], b""
     late = []
     position = 4
@@ -43,6 +43,11 @@ def table(*fields):
     for position, value in late:
         if isinstance(value, bytes):
             at = string(value)
+        elif value and isinstance(value[0], int):
+            while len(out) % 8 != 4:
+                out.append(0)
+            at = len(out)
+            out.extend(struct.pack(f"<I{len(value)}q", len(value), *value))
         else:
             while len(out) % 4:
                 out.append(0)
@@ -54,6 +59,36 @@ def table(*fields):
                 struct.pack_into("<I", out, entry, target - entry)
         struct.pack_into("<I", out, start + position, at - start - position)
     return bytes(out)
+
+
+def field(body, slot, start=None):
+    """Where a field of the root table, or of the table at `start`, lies; `None` when it is absent."""
+    if start is None:
+        start, = struct.unpack_from("<I", body)
+    vtable = start - struct.unpack_from("<i", body, start)[0]
+    if 4 + 2 * slot >= struct.unpack_from("<H", body, vtable)[0]:
+        return None
+    offset, = struct.unpack_from("<H", body, vtable + 4 + 2 * slot)
+    return start + offset if offset else None
+
+
+def follow(body, at):
+    """What the offset at `at` points to."""
+    return at + struct.unpack_from("<I", body, at)[0]
+
+
+def listed_ids(body):
+    """The ids in a List reply."""
+    objects = field(body, 0)
+    if objects is None:
+        return []
+    start = follow(body, objects)
+    count, = struct.unpack_from("<I", body, start)
+    found = []
+    for index in range(count):
+        one = follow(body, field(body, 0, follow(body, start + 4 + 4 * index)))
+        found.append(bytes(body[one + 4:one + 24]))
+    return found
 
 
 def frame(kind, body, version=0, length=None):

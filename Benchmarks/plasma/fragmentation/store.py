@@ -20,7 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "Tests" / "Integration"))
 
-from plasma_wire import Raw, frame, table  # noqa: E402
+from plasma_wire import Raw, field, frame, table  # noqa: E402
 
 OPTIONS = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 OPTIONS.add_argument("store", help="our plasma-store")
@@ -48,16 +48,6 @@ def uniform(source):
 SIZES = [
     log_uniform, uniform, lambda source: source.choice([log_uniform, uniform])(source),
     lambda source: source.randrange(64, 64 << 10), lambda source: source.randrange(1 << 20, LARGEST)]
-
-
-def field(body, slot):
-    """Where a root table's field lies; `None` when it is absent."""
-    root, = struct.unpack_from("<I", body)
-    vtable = root - struct.unpack_from("<i", body, root)[0]
-    if 4 + 2 * slot >= struct.unpack_from("<H", body, vtable)[0]:
-        return None
-    offset, = struct.unpack_from("<H", body, vtable + 4 + 2 * slot)
-    return root + offset if offset else None
 
 
 class Client(Raw):
