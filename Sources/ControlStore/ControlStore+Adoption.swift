@@ -37,6 +37,7 @@ extension ControlStore {
                 return chain.contains(slot)
             }
             if isThere { links(batch).pointee.actors.insert(actor) }
+            if journal.isOn { journal.chains.append(actor) }
         }
         dependOnArguments(batch, count: arguments.count) { arguments[$0] }
     }
@@ -71,6 +72,7 @@ extension ControlStore {
             let record = ObjectRecord(payload)
             guard record.isPinned else { continue }
             record.isPinned = false
+            journal.note(RecordKey(id, .object))
             changed += 1
             if record.isOrphan { orphans.append(id) }
         }

@@ -54,6 +54,7 @@ extension ControlStore {
         batches.insert(batch, &memory)
         linkChild(batch, under: parent)
         if new.timeout > 0 { setDeadline(batch, now + new.timeout) }
+        journal.note(batch.pointee.id)
         return batch.pointee.id
     }
 
@@ -66,7 +67,7 @@ extension ControlStore {
         }
     }
 
-    private mutating func makeName(_ name: [UInt8]) -> UnsafeMutableRawPointer {
+    mutating func makeName(_ name: [UInt8]) -> UnsafeMutableRawPointer {
         let block = memory.pool.take(name.count + 4)
         block.storeBytes(of: UInt32(name.count), as: UInt32.self)
         (block + 4).copyMemory(from: name, byteCount: name.count)
@@ -167,6 +168,7 @@ extension ControlStore {
     mutating func moveToEstate(
         _ key: RecordKey, from site: Site, to batch: BatchPointer, isKept: Bool
     ) {
+        journal.note(key)
         if site.isStray, let place = site.place, let owner = site.batch {
             unlinkOwner(place.pointee, owner)
             if key.kind == .object {
@@ -187,7 +189,7 @@ extension ControlStore {
 // MARK: - Family and time
 
 extension ControlStore {
-    private func linkChild(_ batch: BatchPointer, under parent: BatchPointer) {
+    func linkChild(_ batch: BatchPointer, under parent: BatchPointer) {
         batch.pointee.parent = parent.pointee.slot
         batch.pointee.nextSibling = parent.pointee.firstChild
         batches.batch(atSlot: parent.pointee.firstChild)?.pointee.previousSibling =
@@ -207,6 +209,7 @@ extension ControlStore {
 
     mutating func setDeadline(_ batch: BatchPointer, _ deadline: Int64) {
         batch.pointee.deadline = deadline
+        journal.note(batch.pointee.id)
         if deadline == 0 { deadlines.remove(batch) } else { deadlines.update(batch) }
     }
 

@@ -32,6 +32,7 @@ extension ControlStore {
             member.pointee.goesWithParent = !isMarking && member != batch && isTakenAlong
             member.pointee.status = isMarking ? .done : .deferred
             member.pointee.reason = member == batch ? reason : .parent
+            journal.note(member.pointee.id)
             changed.append(member.pointee.slot)
         }
         release(changed)
@@ -130,6 +131,7 @@ extension ControlStore {
         unlinkChild(batch)
         bury(batch)
         tombstones.insert(id, endedAt: now, &memory)
+        if journal.isOn { journal.ended.append((id, now)) }
         let kept = batch.pointee.hasStrays ? strayObjects(ofPrefix: id) : []
         announce(
             .batch(id, reason, taskCount: tasks, objectCount: objects, kept: kept, adopted: adopted)
@@ -159,6 +161,7 @@ extension ControlStore {
             guard record.isPinned else { continue }
             unlinkOwner(reference, batch)
             record.isOrphan = true
+            noteStray(reference)
             linkOwner(reference, root, isKept: false)
         }
     }
@@ -175,7 +178,9 @@ extension ControlStore {
     /// Files a deletion in the log, and leaves it for the server to publish.
     mutating func announce(_ subject: Deletion.Subject) {
         let deletion = Deletion(id: log.nextID(now: now), subject: subject)
-        log.append(DeletionLog.Entry(id: deletion.id, fields: deletion.encodedFields))
+        let entry = DeletionLog.Entry(id: deletion.id, fields: deletion.encodedFields)
+        log.append(entry)
+        if journal.isOn { journal.entries.append(entry) }
         announcements.append(deletion)
     }
 }
@@ -201,7 +206,10 @@ extension ControlStore {
 
     private mutating func trimLog(budget: Int) -> Bool {
         guard log.count > 0 else { return false }
-        return log.trim(upTo: acknowledgedByAll, countMax: logCountMax, budget: budget)
+        let last = log.lastTrimmedID
+        let isMore = log.trim(upTo: acknowledgedByAll, countMax: logCountMax, budget: budget)
+        if journal.isOn, log.lastTrimmedID != last { journal.hasHead = true }
+        return isMore
     }
 
     /// Frees memory of the batches buried first, and sweeps some of their records from the estate.

@@ -40,6 +40,11 @@ extension ControlStore {
         estate.payload(of: estate.entry(reference))
     }
 
+    /// Notes that a record of the estate changes.
+    mutating func noteStray(_ reference: UInt32) {
+        if journal.isOn { journal.note(key(ofStray: reference)) }
+    }
+
     /// Adds a record that is not there; the caller fills its bytes, the kept mark among them.
     mutating func insertStray(
         _ key: RecordKey, byteCount: Int, owner: BatchPointer, isKept: Bool

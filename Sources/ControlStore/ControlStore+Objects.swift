@@ -35,7 +35,7 @@ extension ControlStore {
     ) throws(StoreError) -> Bool {
         let key = RecordKey(id, .object)
         let site = try locateForWriting(key)
-        let number = nodes.number(at: nodes.positionOrNew(node, &memory))
+        let number = nodes.number(at: nodePositionOrNew(node))
         let location = isSecondary ? number | ObjectRecord.secondaryBit : number
         guard let payload = payload(site) else {
             let record = ObjectRecord(
@@ -46,6 +46,7 @@ extension ControlStore {
             record[0] = location
             return true
         }
+        journal.note(key)
         let record = ObjectRecord(payload)
         record.size = size
         for position in 0..<record.locationCount
@@ -101,6 +102,7 @@ extension ControlStore {
         where record[position] & ~ObjectRecord.secondaryBit == number {
             record[position] = record[last]
             record.locationCount = last
+            journal.note(RecordKey(id, .object))
             return true
         }
         return false

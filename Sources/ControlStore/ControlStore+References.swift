@@ -45,6 +45,7 @@ extension ControlStore {
             reference.pointee.site = number
         }
         references.countIn(number)
+        if journal.isOn, let info = self.reference(number) { noteReference(info) }
         return known == nil
     }
 
@@ -53,7 +54,7 @@ extension ControlStore {
     private mutating func holderNodeOrNew(
         _ name: UnsafeBufferPointer<UInt8>, _ type: ReferenceType
     ) -> UInt32 {
-        let position = nodes.positionOrNew(name, &memory)
+        let position = nodePositionOrNew(name)
         let known = nodes.holder(at: position, type)
         if known != none { return known }
         let holder = references.makeNode(position: position, &memory)
@@ -73,6 +74,7 @@ extension ControlStore {
             let process = references.process(holder.process, ofNode: node, memory.seeds),
             let number = references.find(object, type, of: process, memory.seeds)
         else { return false }
+        noteReferenceGone(holder, type, object)
         references.countOut(number)
         let isLost = references.remove(number, &memory)
         if references.forgetIfEmpty(process: process, &memory) {
@@ -87,6 +89,7 @@ extension ControlStore {
     /// - Returns: references forgotten.
     public mutating func clearReferences(_ holder: HolderName) -> Int {
         guard let position = nodes.position(of: holder.node, memory.seeds) else { return 0 }
+        noteHolderGone(holder.node, holder.process)
         var cleared = 0
         for type in [ReferenceType.localReference, .pinnedInMemory] {
             let node = nodes.holder(at: position, type)
@@ -125,6 +128,9 @@ extension ControlStore {
     ) -> Int {
         let node = nodes.holder(at: position, type)
         guard node != none else { return 0 }
+        if type.isClaim {
+            nodes.nodes[position]?.name.withUnsafeBufferPointer { noteHolderGone($0, nil) }
+        }
         nodes.setHolder(none, at: position, type)
         return references.clear(node: node, isSilent: isSilent)
     }

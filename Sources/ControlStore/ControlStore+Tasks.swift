@@ -39,6 +39,19 @@ public struct TaskView {
 
     let bytes: UnsafeMutableRawBufferPointer
 
+    /// Whether bytes that come from outside are such a record.
+    static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.count >= headerByteCount else { return false }
+        var rest = bytes.count - headerByteCount
+        if bytes[1] & actorBit != 0 { rest -= actorByteCount }
+        guard rest >= 0 else { return false }
+        guard bytes[1] & argumentsBit != 0 else { return true }
+        guard rest >= 4 else { return false }
+        let offset = bytes.count - rest
+        let count = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        return rest - 4 >= count * RecordID.byteCount
+    }
+
     private var start: UnsafeMutableRawPointer {
         guard let start = bytes.baseAddress else { preconditionFailure("a task without a record") }
         return start
@@ -190,6 +203,7 @@ extension ControlStore {
         let site = try locateForWriting(RecordKey(id, .task))
         guard let payload = payload(site) else { return false }
         payload[0] = state.rawValue
+        journal.note(RecordKey(id, .task))
         return true
     }
 
@@ -231,6 +245,7 @@ extension ControlStore {
             bytes?.storeBytes(of: now, toByteOffset: 8, as: Int64.self)
         } else {
             bytes = payload(site)?.baseAddress
+            journal.note(key)
         }
         guard let bytes else { return }
         bytes.storeBytes(of: bytes.load(as: Int.self) + 1, as: Int.self)

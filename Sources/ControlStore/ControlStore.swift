@@ -35,6 +35,9 @@ public struct ControlStore: ~Copyable {
     var unannouncedObjects: [RecordID] = []
     var nodesCheckedAt: Int64 = 0
     var actors = ActorTable()
+    var journal = Journal()
+    /// Entries of the log that were loaded, in no order.
+    var loadedEntries: [DeletionLog.Entry] = []
     /// Deferred batches that are free to go, and how many of them went.
     var releasing: [(slot: UInt32, generation: UInt32)] = []
     var releasedCount = 0
@@ -145,6 +148,7 @@ extension ControlStore {
         _ key: RecordKey, at site: Site, byteCount: Int
     ) -> UnsafeMutableRawBufferPointer {
         count(key.kind, 1)
+        journal.note(key)
         guard let batch = site.batch, !site.isStray else {
             return insertStray(key, byteCount: byteCount, owner: site.batch ?? root, isKept: false)
         }
@@ -158,7 +162,14 @@ extension ControlStore {
         guard let batch = site.batch, let place = site.place else {
             preconditionFailure("a record to resize that is not there")
         }
-        if site.isStray { return resizeStray(place, byteCount: byteCount) }
+        if site.isStray {
+            noteStray(place.pointee)
+            return resizeStray(place, byteCount: byteCount)
+        }
+        if journal.isOn {
+            let entry = batch.pointee.region.entry(place.pointee)
+            journal.note(batch.pointee.region.key(of: entry, home: batch.pointee.id))
+        }
         let reference = batch.pointee.region.resize(place, byteCount: byteCount, &memory)
         let payload = batch.pointee.region.payload(of: batch.pointee.region.entry(reference))
         compact(batch)
@@ -168,6 +179,7 @@ extension ControlStore {
     /// Removes the record at a site.
     mutating func remove(_ key: RecordKey, at site: Site) {
         guard let batch = site.batch, let place = site.place else { return }
+        journal.note(key)
         count(key.kind, -1)
         if site.isStray { return removeStray(place.pointee) }
         batch.pointee.count(key.kind, -1)
@@ -225,5 +237,7 @@ extension ControlStore {
         (releasing, releasedCount) = ([], 0)
         (taskCount, objectCount, actorCount) = (0, 0, 0)
         announcements = []
+        loadedEntries = []
+        journal.reset()
     }
 }

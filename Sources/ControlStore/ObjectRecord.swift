@@ -29,6 +29,23 @@ struct ObjectRecord {
     /// Bytes that tell where an object is spilled, by the lengths of both texts.
     static func spilledByteCount(node: Int, url: Int) -> Int { (4 + node + url + 3) & ~3 }
 
+    /// A view of bytes that are only read.
+    init(reading bytes: UnsafeRawBufferPointer) {
+        self.init(UnsafeMutableRawBufferPointer(mutating: bytes))
+    }
+
+    /// Whether bytes that come from outside, aligned to 4, are such a record.
+    static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.count >= headerByteCount else { return false }
+        let record = ObjectRecord(reading: bytes)
+        var rest = bytes.count - headerByteCount - 4 * record.locationCount
+        if record.has(spilledBit) {
+            guard bytes.count >= headerByteCount + 4 else { return false }
+            rest -= record.spilledByteCount
+        }
+        return record.locationCount <= locationCountMax && rest == 0
+    }
+
     /// Fills a new record.
     func clear() {
         bytes.storeBytes(of: 0, as: UInt32.self)
