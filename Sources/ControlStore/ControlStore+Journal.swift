@@ -172,7 +172,7 @@ extension ControlStore {
         journal.references.word(info.process)
         journal.references.word(info.type.rawValue)
         journal.references.word(info.object)
-        journal.references.word(info.size)
+        journal.references.word(info.size.map { Int64($0) } ?? -1)
         journal.references.word(info.isDriver ? 1 : 0)
         journal.references.word(info.site)
     }

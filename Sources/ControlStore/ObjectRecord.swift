@@ -34,7 +34,7 @@ struct ObjectRecord {
         self.init(UnsafeMutableRawBufferPointer(mutating: bytes))
     }
 
-    /// Whether bytes that come from outside, aligned to 4, are such a record.
+    /// Whether bytes that come from outside are such a record.
     static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard bytes.count >= headerByteCount else { return false }
         let record = ObjectRecord(reading: bytes)
@@ -43,7 +43,7 @@ struct ObjectRecord {
             guard bytes.count >= headerByteCount + 4 else { return false }
             rest -= record.spilledByteCount
         }
-        return record.locationCount <= locationCountMax && rest == 0
+        return record.locationCount <= locationCountMax && rest >= 0
     }
 
     /// Fills a new record.
@@ -78,7 +78,7 @@ struct ObjectRecord {
     }
 
     var locationCount: Int {
-        get { Int(bytes.load(fromByteOffset: 2, as: UInt16.self)) }
+        get { Int(bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)) }
         nonmutating set { bytes.storeBytes(of: UInt16(newValue), toByteOffset: 2, as: UInt16.self) }
     }
 
@@ -110,7 +110,7 @@ struct ObjectRecord {
     }
 
     private func length(at offset: Int) -> Int {
-        Int(bytes.load(fromByteOffset: offset, as: UInt16.self))
+        Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 
     /// Writes where the object is spilled, nowhere with an empty URL; the locations come anew.

@@ -18,7 +18,7 @@ extension ControlStore {
         _ = scanReferences(from: 0, budget: 1 << 30) { info in
             guard info.type.isClaim else { return }
             lines.append(
-                "ref \(text(info.node)) \(info.process) \(info.type) \(info.object) \(info.size) "
+                "ref \(text(info.node)) \(info.process) \(info.type) \(info.object) \(info.size ?? 0) "
                     + "\(text(info.site)) \(info.isDriver)")
         }
         return Array(Set(lines)).sorted()

@@ -111,6 +111,7 @@ extension JournalTests {
         case 83: return "DEL GC:\(batch)"
         case 84: return "DEL TASK:\(task(id: &random))"
         case 85: return "GCS.ACTOR CHECKPOINT \(actor(&random)) \(task(id: &random))"
+        case 87: return "GCS.OBJECT SPILLED \(object(&random)) n2 /spill/a?offset=0&size=9"
         case 86: return "GCS.OBJECT REMOVE \(object(&random)) n1"
         default: return rare(&random)
         }

@@ -125,7 +125,8 @@ public struct Change {
         let holder = try holder()
         let type = try referenceType()
         var new = NewReference(holder: holder, type: type, object: try id())
-        new.size = try number(in: 0...NewReference.sizeMax)
+        let size: Int64 = try number(in: -1...Int64(NewReference.sizeMax))
+        new.size = size < 0 ? nil : UInt64(size)
         new.isDriver = try number(in: 0...1) == 1
         let site = try word()
         guard site.count <= NewReference.siteByteCountMax else { throw Self.malformed("a site") }
