@@ -11,13 +11,14 @@ extension NodeManager {
         /// A worker uses these objects now; they stay where they are until it drops them.
         case chosen(worker: Int, [SpillCandidate])
         /// A worker has written the objects it was told to; `path` is `nil` when there were none.
-        case written(worker: Int, path: String?, [RecordID: SpillPlace])
+        case written(
+            worker: Int, path: String?, [RecordID: SpillPlace], microseconds: Int64 = 0)
         /// A worker could not write; it keeps nothing, and the objects stay in memory.
         case failed(worker: Int, reason: String, isLackOfRoom: Bool)
         /// A worker has let its objects go; these are no longer in memory.
         case dropped(worker: Int, byteCount: Int64)
         /// An object is in memory again.
-        case restored(RecordID, byteCount: Int64)
+        case restored(RecordID, byteCount: Int64, microseconds: Int64 = 0)
         /// An object could not be brought back; `isFinal` when it never can.
         case notRestored(RecordID, reason: String, isFinal: Bool)
         /// What earlier runs left on disk.

@@ -54,8 +54,10 @@ struct Spilling {
     struct Totals: Equatable {
         var spilledCount = 0
         var spilledByteCount: Int64 = 0
+        var spillMicroseconds: Int64 = 0
         var restoredCount = 0
         var restoredByteCount: Int64 = 0
+        var restoreMicroseconds: Int64 = 0
         /// Bytes from which on the next line goes to the log.
         var nextMention: Int64 = 0
     }
@@ -95,14 +97,18 @@ extension NodeManager {
             if spilling.isAdopting { spilling.awaited.formUnion(needs.awaited) }
             restore(needs.awaited)
         case .chosen(let worker, let candidates): judge(worker, candidates)
-        case .written(let worker, let path, let places): written(worker, path, places)
+        case .written(let worker, let path, let places, let microseconds):
+            spilling.totals.spillMicroseconds += microseconds
+            written(worker, path, places)
         case .failed(let worker, let reason, let isLackOfRoom):
             spillFailed(worker, reason, isLackOfRoom: isLackOfRoom)
         case .dropped(let worker, let byteCount):
             spilling.needs.usedByteCount -= byteCount
             spilling.needs.primaryByteCount -= byteCount
             spilling.workers[worker] = .idle
-        case .restored(let id, let byteCount): restored(id, byteCount)
+        case .restored(let id, let byteCount, let microseconds):
+            spilling.totals.restoreMicroseconds += microseconds
+            restored(id, byteCount)
         case .notRestored(let id, let reason, let isFinal):
             notRestored(id, reason, isFinal: isFinal)
         case .found(let copies, let paths):
@@ -196,12 +202,14 @@ extension NodeManager {
         guard configuration.spilling != nil else { return [] }
         let totals = spilling.totals
         return [
-            "spilled-objects", "\(spilling.table.count)",
-            "spilled-bytes", "\(spilling.table.byteCount)",
-            "spilled-total-objects", "\(totals.spilledCount)",
-            "spilled-total-bytes", "\(totals.spilledByteCount)",
-            "restored-total-objects", "\(totals.restoredCount)",
-            "restored-total-bytes", "\(totals.restoredByteCount)",
+            "spilled-objects", "\(totals.spilledCount)",
+            "spilled-bytes", "\(totals.spilledByteCount)",
+            "spill-ms", "\(totals.spillMicroseconds / 1000)",
+            "restored-objects", "\(totals.restoredCount)",
+            "restored-bytes", "\(totals.restoredByteCount)",
+            "restore-ms", "\(totals.restoreMicroseconds / 1000)",
+            "disk-objects", "\(spilling.table.count)",
+            "disk-bytes", "\(spilling.table.byteCount)",
         ]
     }
 }

@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import Identifiers
 internal import NodeManager
 internal import PlasmaClient
@@ -25,7 +26,11 @@ final class RestoreWorker {
         _ id: RecordID, _ place: NodeManager.SpillPlace
     ) -> NodeManager.SpillEvent {
         do throws(Failure) {
-            return .restored(id, byteCount: try fill(id, place))
+            let started = Loop.monotonicNanoseconds
+            let byteCount = try fill(id, place)
+            return .restored(
+                id, byteCount: byteCount,
+                microseconds: Int64((Loop.monotonicNanoseconds - started) / 1000))
         } catch {
             switch error {
             case .store(.refused(.objectExists)): return .restored(id, byteCount: 0)

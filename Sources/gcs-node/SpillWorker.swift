@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import Identifiers
 internal import NodeManager
 internal import PlasmaClient
@@ -71,6 +72,7 @@ final class SpillWorker {
         let objects = try store { connection throws(PlasmaError) in
             try connection.get(kept.map(\.id))
         }
+        let started = Loop.monotonicNanoseconds
         let (path, written) = try files { () throws(SpillError) in
             try writeFile(kept, objects, times)
         }
@@ -80,7 +82,9 @@ final class SpillWorker {
                 path: path, offset: object.offset, recordByteCount: object.recordByteCount,
                 byteCount: object.byteCount)
         }
-        return .written(worker: number, path: path, places)
+        return .written(
+            worker: number, path: path, places,
+            microseconds: Int64((Loop.monotonicNanoseconds - started) / 1000))
     }
 
     private func writeFile(

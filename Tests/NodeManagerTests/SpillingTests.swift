@@ -35,6 +35,7 @@ private struct SpillWorld {
             case .say(_, let text): said.append(text)
             case .list: take(.storeListed([]))
             case .drain: take(.storeDrained)
+            case .askPins, .askUsage: break
             case .delete(let ids): take(.storeDeleted(ids.map { _ in .removed }))
             }
         }
