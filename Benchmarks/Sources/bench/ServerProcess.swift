@@ -30,12 +30,16 @@ final class ServerProcess {
         process.waitUntilExit()
     }
 
-    static func gcs() throws -> ServerProcess {
-        let folder =
-            ProcessInfo.processInfo.environment["GCS_BIN"]
+    /// Where our programs are.
+    static func folder() throws -> String {
+        ProcessInfo.processInfo.environment["GCS_BIN"]
             ?? URL(filePath: #filePath).deletingLastPathComponent().appending(
                 path: "../../../.build/release"
             ).standardizedFileURL.path
+    }
+
+    static func gcs() throws -> ServerProcess {
+        let folder = try folder()
         let executable = "\(folder)/gcs-server"
         guard FileManager.default.isExecutableFile(atPath: executable) else {
             throw BenchError(description: "no \(executable): build it with swift build -c release")

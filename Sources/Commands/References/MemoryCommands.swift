@@ -38,8 +38,8 @@ extension Command {
         }
     }
 
-    /// References that a step looks at: each takes up to half a microsecond.
-    private static let stepCountMax = 500
+    /// References that a step looks at: each takes about a microsecond with its reply.
+    private static let stepCountMax = 250
 
     static let memoryReferences = Command(
         "REFS", "Lists references, a page at a time, in no order.",
@@ -51,7 +51,7 @@ extension Command {
         reply: "array: the next cursor (0: the end), array of maps: node, pid, type, object, "
             + "bytes (nil: unknown), site (empty: unknown), driver (1 or 0), batch, batch-name, batch-status (active, "
             + "done, deferred, ended), batch-created-ms (0: unknown), task-state (nil: no record); a page "
-            + "has at most 500, and may be empty before the end"
+            + "has at most 250, and may be empty before the end"
     ) { (call) throws(CommandError) in
         let page = try call.page()
         var found: [(ReferenceInfo, MemoryOwner)] = []
@@ -113,7 +113,7 @@ private struct MemoryPage {
     var node: [UInt8]?
     var batch: BatchID?
     var cursor: UInt64 = 0
-    var count = 500
+    var count = 250
 }
 
 extension Call {

@@ -10,7 +10,8 @@ struct NodeUsage {
         "capacity", "used-bytes", "objects", "bytes", "primary-bytes", "secondary-bytes",
         "pinned-objects", "pinned-bytes", "fallback-bytes", "mapped-bytes", "spilled-objects",
         "spilled-bytes", "spill-ms", "restored-objects", "restored-bytes", "restore-ms",
-        "evicted-objects", "evicted-bytes", "consumed-bytes", "lru-age-ms",
+        "disk-objects", "disk-bytes", "evicted-objects", "evicted-bytes", "consumed-bytes",
+        "lru-age-ms",
     ]
     /// The field whose largest value counts, not the sum.
     private static let agePosition = names.count - 1

@@ -16,8 +16,8 @@ struct MemoryCommand: ParsableCommand {
             nobody told is shown as '?' and counted as unknown, never as a number.
 
             References are read in pages, which holds up neither the server nor its clients; up \
-            to 4,000,000 of them are put in order in memory (80 bytes each). With --num-entries \
-            only what is shown is kept.
+            to 4,000,000 of them are put in order in memory, 80 bytes each, and 16 bytes for each \
+            object, to count it once. With --num-entries only the rows that are shown are kept.
 
             EXAMPLES
               gcs memory --stats-only                    how full the stores are, and with what

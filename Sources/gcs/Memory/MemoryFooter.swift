@@ -54,6 +54,7 @@ struct MemoryFooter {
         add("restored-bytes") {
             "Restored \(bytes($0)), \(count("restored-objects")) objects\(rate($0, "restore-ms", "read"))"
         }
+        add("disk-bytes") { "On disk now: \(bytes($0)), \(count("disk-objects")) objects" }
         add("evicted-objects") {
             "Evicted \(Units.count($0)) objects, \(bytes(sum("evicted-bytes") ?? 0))"
         }

@@ -17,7 +17,8 @@ struct MemoryGroups {
         /// Bytes of its objects, each counted once.
         var byteCount: Int64 = 0
         var unknownCount = 0
-        fileprivate var objects: Set<RecordID> = []
+        /// Hashes of its objects: 16 bytes for each, where ids would take 48.
+        fileprivate var objects: Set<Int> = []
     }
 
     /// Rows kept at most, 80 bytes each; more are counted and not shown.
@@ -34,8 +35,12 @@ struct MemoryGroups {
     var isCut: Bool { options.numEntries == nil && rowCount > keptCount }
 
     mutating func add(_ row: MemoryRow, _ texts: Interned) {
-        rowCount += 1
         let key = options.unreferenced ? 0 : options.groupBy == .node ? row.node : row.site
+        // An object may come twice when the server's index grows meanwhile.
+        if options.unreferenced, groups[key]?.objects.contains(row.object.hashValue) == true {
+            return
+        }
+        rowCount += 1
         groups[key, default: Group()].count(row)
         guard options.numEntries != nil || keptCount < Self.rowCountMax else { return }
         groups[key]?.rows.append(row)
@@ -80,7 +85,7 @@ extension MemoryGroups.Group {
     fileprivate mutating func count(_ row: MemoryRow) {
         count += 1
         tallies[row.type, default: MemoryGroups.Tally()].add(row.knownSize)
-        guard objects.insert(row.object).inserted else { return }
+        guard objects.insert(row.object.hashValue).inserted else { return }
         if let size = row.knownSize { byteCount += size } else { unknownCount += 1 }
     }
 }
