@@ -36,7 +36,6 @@ extension NodeManager {
         say(.warning, "store lost, with \(mirror.count) objects")
         rememberDoomed()
         store = StoreSide()
-        spillingLostStore()
         mirror.removeAll()
         pins.releaseAll()
         (usage, isUsageAsked) = ([], false)
@@ -139,7 +138,6 @@ extension NodeManager {
             store.progressAt = now
         }
         mirror.insert(id, object)
-        deleteDoomedRestore(id)
         if server.phase == .steady, store.phase == .synced { report(id) }
     }
 

@@ -39,7 +39,7 @@ extension Connection {
     }
 
     private func endSubscription(because reason: String) {
-        program.logClient("subscription of process \(session.processID) ended: \(reason)")
+        log("subscription of process \(session.processID) ended: \(reason)")
         program.service.endSubscription(session)
     }
 

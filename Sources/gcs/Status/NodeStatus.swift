@@ -50,8 +50,7 @@ struct NodeStatus: Encodable {
         store = text("store")
         objectCount = number("objects")
         byteCount = number("bytes")
-        // 0 for a node that was only named.
-        lastSeenMilliseconds = number("last-seen-ms").flatMap { $0 > 0 ? $0 : nil }
+        lastSeenMilliseconds = number("last-seen-ms")
         acknowledged = text("acknowledged")
         behindCount = 0
         status = Status(rawValue: text("status")) ?? .unknown
