@@ -5,12 +5,13 @@ SWIFT ?= swift
 FILTER ?=
 ARGS ?=
 SEEDS ?= 1000
+ROUNDS ?= 20
 VENV := .build/venv
 FUZZED = $(if $(ASAN),-c debug --sanitize=address --build-path .build-asan,-c release)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help demo run test check lint format simulate bench docs clean setup release venv \
-	test-fuzz bench-plasma bench-fragmentation
+	test-fuzz bench-plasma bench-fragmentation bench-spilling test-spilling
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +49,14 @@ bench-fragmentation: release venv ## random sizes in a store 90 % full; SECONDS=
 	.build/fragmentation $(or $(SECONDS),600) $(or $(SEED),1) $(ARGS)
 	$(VENV)/bin/python Benchmarks/plasma/fragmentation/store.py .build/release/plasma-store \
 		--seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
+bench-spilling: release venv ## spilling beside dd on the same disk; ARGS="--directory DIR --store MIB"
+	GCS_BIN="$$PWD/.build/release" "$(VENV)/bin/python" Benchmarks/plasma/spilling.py $(ARGS)
+
+test-spilling: release venv ## 20 rounds of kills of node manager and store; ROUNDS=<count>, SPILL_SEED=<seed>
+	GCS_BIN="$$PWD/.build/release" SPILL_ROUNDS=$(ROUNDS) "$(VENV)/bin/python" -m pytest \
+		-p no:cacheprovider -q -s -c Tests/Integration/pytest.ini --rootdir . \
+		Tests/Integration/test_spilling.py -k kills
 
 simulate: setup ## SEEDS=<count> random lives of the whole system; SEED=<number> one, with its trace
 	@$(SWIFT) build -c release --product simulate

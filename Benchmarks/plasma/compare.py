@@ -22,6 +22,10 @@ warnings.simplefilter("ignore")
 import pyarrow  # noqa: E402
 from pyarrow import plasma  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Tests" / "Integration"))
+
+from plasma_wire import table  # noqa: E402
+
 OPTIONS = argparse.ArgumentParser(description=__doc__)
 OPTIONS.add_argument("store", help="our plasma-store")
 OPTIONS.add_argument("--other", help="compare with this store instead of Arrow's")
@@ -137,8 +141,8 @@ def single_calls(programs, options, found):
                     times = body(clients[who], ids)
                     used = (stores[who].processor() - before) / len(times)
                     note(found, who, label, number, times, used)
-            for who in turns(programs, number) if number % 6 == 0 else []:
-                note(found, who, "put 100 MB", number, puts(clients[who], large, 3), None)
+            for who in turns(programs, number) if number % 3 == 0 else []:
+                note(found, who, "put 100 MB", number, puts(clients[who], large, 5), None)
 
 
 def turns(programs, number):
@@ -231,9 +235,12 @@ def beside_probe(path, is_realtime, body):
 
 
 def fill(path):
-    client = plasma.connect(path)
-    for number in range(OBJECTS):
-        client.create_and_seal(plasma.ObjectID(name(number)), b"x" * 100, b"")
+    client = Bare(path)
+    for first in range(0, OBJECTS, 10_000):
+        names = [name(number) for number in range(first, first + 10_000)]
+        several = len(names)
+        client.ask(frame(32, table(
+            names, ("B", 1), [b"x" * 100] * several, [b""] * several, [b"12345678"] * several)))
 
 
 def long_requests(program, options, found):

@@ -21,9 +21,6 @@ extension ControlStore {
             if kind == .object, let owner = site.batch, owner != batch { owners.insert(owner) }
             if kind == .task, site.batch != batch { takeDependenciesAlong(id, to: batch) }
             give(key, at: site, to: batch)
-            if kind == .task, let owner = site.batch, owner != batch {
-                moveNeeds(of: id, from: owner, to: batch)
-            }
         }
         for owner in owners { objectsMoved(from: owner, to: batch) }
         return moved
@@ -40,6 +37,7 @@ extension ControlStore {
                 return chain.contains(slot)
             }
             if isThere { links(batch).pointee.actors.insert(actor) }
+            if journal.isOn { journal.chains.append(actor) }
         }
         dependOnArguments(batch, count: arguments.count) { arguments[$0] }
     }
@@ -74,11 +72,9 @@ extension ControlStore {
             let record = ObjectRecord(payload)
             guard record.isPinned else { continue }
             record.isPinned = false
+            journal.note(RecordKey(id, .object))
             changed += 1
-            let isUnreferenced =
-                isCountingReferences && record.isUnreferenced && !record.isKept
-                && referenceCount(of: id) == 0
-            if record.isOrphan || isUnreferenced { orphans.append(id) }
+            if record.isOrphan { orphans.append(id) }
         }
         if !orphans.isEmpty { _ = freeObjects(orphans) }
         return changed

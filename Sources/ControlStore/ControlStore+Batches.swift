@@ -50,11 +50,11 @@ extension ControlStore {
         let batch = Self.makeBatch(new.id ?? freshBatchID(), now: now, &memory)
         batch.pointee.isNoCleanup = new.isNoCleanup
         batch.pointee.hasStrays = hasStrays(batch.pointee.id)
-        if batch.pointee.hasStrays { batch.pointee.inheritLineage(from: root) }
         if !new.name.isEmpty { batch.pointee.name = makeName(new.name) }
         batches.insert(batch, &memory)
         linkChild(batch, under: parent)
         if new.timeout > 0 { setDeadline(batch, now + new.timeout) }
+        journal.note(batch.pointee.id)
         return batch.pointee.id
     }
 
@@ -67,7 +67,7 @@ extension ControlStore {
         }
     }
 
-    private mutating func makeName(_ name: [UInt8]) -> UnsafeMutableRawPointer {
+    mutating func makeName(_ name: [UInt8]) -> UnsafeMutableRawPointer {
         let block = memory.pool.take(name.count + 4)
         block.storeBytes(of: UInt32(name.count), as: UInt32.self)
         (block + 4).copyMemory(from: name, byteCount: name.count)
@@ -153,7 +153,7 @@ extension ControlStore {
             return moveToEstate(key, from: site, to: batch, isKept: false)
         }
         guard site.isStray || site.place == nil else { return }
-        let bytes = payload(site).map { Array($0) } ?? newObject(key)
+        let bytes = payload(site).map { Array($0) } ?? emptyObject()
         remove(key, at: site)
         let home = Site(batch: batch, place: nil, isStray: false)
         let payload = insert(key, at: home, byteCount: bytes.count)
@@ -161,17 +161,14 @@ extension ControlStore {
         if key.kind == .object { ObjectRecord(payload).isKept = false }
     }
 
-    /// The record of an object that no node reported yet.
-    private mutating func newObject(_ key: RecordKey) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: ObjectRecord.byteCount(locationCount: 0))
-        let isCounted = noteOutput(key.id)
-        bytes.withUnsafeMutableBytes { ObjectRecord($0).isCounted = isCounted }
-        return bytes
+    private func emptyObject() -> [UInt8] {
+        [UInt8](repeating: 0, count: ObjectRecord.byteCount(locationCount: 0))
     }
 
     mutating func moveToEstate(
         _ key: RecordKey, from site: Site, to batch: BatchPointer, isKept: Bool
     ) {
+        journal.note(key)
         if site.isStray, let place = site.place, let owner = site.batch {
             unlinkOwner(place.pointee, owner)
             if key.kind == .object {
@@ -180,7 +177,7 @@ extension ControlStore {
             }
             return linkOwner(place.pointee, batch, isKept: isKept)
         }
-        let bytes = payload(site).map { Array($0) } ?? newObject(key)
+        let bytes = payload(site).map { Array($0) } ?? emptyObject()
         remove(key, at: site)
         count(key.kind, 1)
         let payload = insertStray(key, byteCount: bytes.count, owner: batch, isKept: isKept)
@@ -192,7 +189,7 @@ extension ControlStore {
 // MARK: - Family and time
 
 extension ControlStore {
-    private func linkChild(_ batch: BatchPointer, under parent: BatchPointer) {
+    func linkChild(_ batch: BatchPointer, under parent: BatchPointer) {
         batch.pointee.parent = parent.pointee.slot
         batch.pointee.nextSibling = parent.pointee.firstChild
         batches.batch(atSlot: parent.pointee.firstChild)?.pointee.previousSibling =
@@ -212,6 +209,7 @@ extension ControlStore {
 
     mutating func setDeadline(_ batch: BatchPointer, _ deadline: Int64) {
         batch.pointee.deadline = deadline
+        journal.note(batch.pointee.id)
         if deadline == 0 { deadlines.remove(batch) } else { deadlines.update(batch) }
     }
 

@@ -32,6 +32,7 @@ extension ControlStore {
             member.pointee.goesWithParent = !isMarking && member != batch && isTakenAlong
             member.pointee.status = isMarking ? .done : .deferred
             member.pointee.reason = member == batch ? reason : .parent
+            journal.note(member.pointee.id)
             changed.append(member.pointee.slot)
         }
         release(changed)
@@ -41,26 +42,22 @@ extension ControlStore {
         return releasing.contains { $0 == (slot, generation) } ? .collected : .deferred
     }
 
-    /// Collects a batch and its descendants, their kept objects too: at once when they are few, else in
-    /// slices.
+    /// Collects a batch and its descendants, their kept objects too.
     ///
-    /// - Returns: the tasks and objects released; or the work that will tell.
-    public mutating func destroyBatch(
-        _ id: BatchID
-    ) throws(StoreError) -> (count: Int, rest: Job?) {
+    /// - Returns: the tasks and objects released.
+    public mutating func destroyBatch(_ id: BatchID) throws(StoreError) -> Int {
         guard id != .root else { throw .rootBatch }
         return collect(try batch(id), .destroy)
     }
 
-    /// Collects a batch because its key was deleted: at once when it has few descendants, else in slices.
+    /// Collects a batch because its key was deleted.
     ///
-    /// - Returns: whether it lived; and the work that goes on.
-    public mutating func deleteBatch(
-        _ id: BatchID
-    ) throws(StoreError) -> (isDeleted: Bool, rest: Job?) {
+    /// - Returns: whether it lived.
+    public mutating func deleteBatch(_ id: BatchID) throws(StoreError) -> Bool {
         guard id != .root else { throw .rootBatch }
-        guard let batch = batches.find(id, memory.seeds) else { return (false, nil) }
-        return (true, collect(batch, .del).rest)
+        guard let batch = batches.find(id, memory.seeds) else { return false }
+        collect(batch, .del)
+        return true
     }
 
     /// Collects the batches whose time has passed, a few at most: the others wait for `maintain()`.
@@ -89,6 +86,30 @@ extension ControlStore {
         return members
     }
 
+    /// Collects a batch after its descendants.
+    @discardableResult
+    private mutating func collect(_ top: BatchPointer, _ reason: CollectReason) -> Int {
+        var released = 0
+        var waited: Set<UInt32> = []
+        var walk = Traversal()
+        for member in tree(top) { waited.formUnion(dependsOn(member.pointee.slot, &walk)) }
+        waited.insert(top.pointee.parent)
+        defer { release(waited) }
+        var batch = top
+        while true {
+            if let child = batches.batch(atSlot: batch.pointee.firstChild) {
+                batch = child
+                continue
+            }
+            let parent = batches.batch(atSlot: batch.pointee.parent) ?? root
+            let isTop = batch == top
+            released += collectOne(
+                batch, isTop ? reason : .parent, parent: parent, takesKept: reason == .destroy)
+            if isTop { return released }
+            batch = parent
+        }
+    }
+
     /// Unlinks one batch without children: its records are gone for everybody; memory follows later.
     mutating func collectOne(
         _ batch: BatchPointer, _ reason: CollectReason, parent: BatchPointer, takesKept: Bool
@@ -101,18 +122,17 @@ extension ControlStore {
         let id = batch.pointee.id
         let tasks = batch.pointee.totalTaskCount
         let objects = batch.pointee.totalObjectCount + Int(batch.pointee.kept.count)
-        var (adopted, outputs): ([RecordID], [RecordID]) = ([], [])
-        for head in [batch.pointee.adopted.head, batch.pointee.kept.head] {
-            collectIDs(head, notOf: id, into: &adopted, outputs: &outputs)
-        }
+        var adopted: [RecordID] = []
+        collectIDs(batch.pointee.adopted.head, notOf: id, into: &adopted)
+        collectIDs(batch.pointee.kept.head, notOf: id, into: &adopted)
         taskCount -= tasks
         objectCount -= objects
         actorCount -= Int(batch.pointee.actorRecordCount)
         unlinkChild(batch)
         bury(batch)
         tombstones.insert(id, endedAt: now, &memory)
+        if journal.isOn { journal.ended.append((id, now)) }
         let kept = batch.pointee.hasStrays ? strayObjects(ofPrefix: id) : []
-        settleLineage(of: batch, survivors: kept, outputs: outputs)
         announce(
             .batch(id, reason, taskCount: tasks, objectCount: objects, kept: kept, adopted: adopted)
         )
@@ -141,23 +161,16 @@ extension ControlStore {
             guard record.isPinned else { continue }
             unlinkOwner(reference, batch)
             record.isOrphan = true
+            noteStray(reference)
             linkOwner(reference, root, isKept: false)
         }
     }
 
-    /// Tells objects of other prefixes in a chain; `outputs` are those that their tasks count.
-    private mutating func collectIDs(
-        _ head: UInt32, notOf prefix: BatchID, into ids: inout [RecordID],
-        outputs: inout [RecordID]
-    ) {
+    private func collectIDs(_ head: UInt32, notOf prefix: BatchID, into ids: inout [RecordID]) {
         var next = head
         while next != none {
             let key = key(ofStray: next)
-            if key.kind == .task { strayTaskGoes(next) }
-            if key.kind == .object, key.id.batch != prefix {
-                ids.append(key.id)
-                if ObjectRecord(payload(ofStray: next)).isCounted { outputs.append(key.id) }
-            }
+            if key.kind == .object, key.id.batch != prefix { ids.append(key.id) }
             next = nextOfOwner(next)
         }
     }
@@ -165,7 +178,9 @@ extension ControlStore {
     /// Files a deletion in the log, and leaves it for the server to publish.
     mutating func announce(_ subject: Deletion.Subject) {
         let deletion = Deletion(id: log.nextID(now: now), subject: subject)
-        log.append(DeletionLog.Entry(id: deletion.id, fields: deletion.encodedFields))
+        let entry = DeletionLog.Entry(id: deletion.id, fields: deletion.encodedFields)
+        log.append(entry)
+        if journal.isOn { journal.entries.append(entry) }
         announcements.append(deletion)
     }
 }
@@ -179,20 +194,22 @@ extension ControlStore {
     ///
     /// - Returns: whether more waits.
     public mutating func maintain() -> Bool {
-        let working = advanceJobs()
         let expiring = expireBatches(budget: 64)
         let releasing = releaseSlice()
         let freeing = freeSlice(budget: 32)
         let unreferencing = maintainReferences()
         let forgetting = tombstones.expire(
             before: now - tombstoneMilliseconds, budget: 256, memory.seeds)
-        return working || expiring || releasing || freeing || unreferencing || forgetting
+        return expiring || releasing || freeing || unreferencing || forgetting
             || trimLog(budget: 256)
     }
 
     private mutating func trimLog(budget: Int) -> Bool {
         guard log.count > 0 else { return false }
-        return log.trim(upTo: acknowledgedByAll, countMax: logCountMax, budget: budget)
+        let last = log.lastTrimmedID
+        let isMore = log.trim(upTo: acknowledgedByAll, countMax: logCountMax, budget: budget)
+        if journal.isOn, log.lastTrimmedID != last { journal.hasHead = true }
+        return isMore
     }
 
     /// Frees memory of the batches buried first, and sweeps some of their records from the estate.
@@ -202,7 +219,7 @@ extension ControlStore {
             left -= 2
             for chain in [\Batch.kept, \Batch.adopted] {
                 for _ in 0..<64 where batch.pointee[keyPath: chain].head != none {
-                    sweepStray(batch.pointee[keyPath: chain].head)
+                    removeDeadStray(batch.pointee[keyPath: chain].head)
                 }
                 if batch.pointee[keyPath: chain].head != none { return true }
             }

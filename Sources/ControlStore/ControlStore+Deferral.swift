@@ -22,7 +22,7 @@ struct Traversal {
 /// looked at once.
 extension ControlStore {
     /// Batches that one step collects; more of them follow in slices.
-    private static var collectCountPerStep: Int { 32 }
+    private static var collectCountPerStep: Int { 64 }
 
     /// What a batch depends on: named objects, DEPEND, and whoever came before it on its actors.
     func dependsOn(_ slot: UInt32, _ walk: inout Traversal) -> [UInt32] {
@@ -143,8 +143,7 @@ extension ControlStore {
         let held = held(among: deferred)
         let free = deferred.filter { !held.contains($0) }
         // Children first; then the same order in every run, which a walk over sets has not.
-        var depths: [UInt32: Int] = [:]
-        let ordered = free.map { (slot: $0, depth: depth($0, &depths)) }
+        let ordered = free.map { (slot: $0, depth: depth($0)) }
             .sorted { $0.depth != $1.depth ? $0.depth > $1.depth : $0.slot < $1.slot }
             .map(\.slot)
         for (position, slot) in ordered.enumerated() {
@@ -157,20 +156,12 @@ extension ControlStore {
         }
     }
 
-    /// Ancestors of a batch; `known` remembers them, so that a long line is walked once.
-    private func depth(_ slot: UInt32, _ known: inout [UInt32: Int]) -> Int {
-        var line: [UInt32] = []
-        var next = slot
-        while known[next] == nil, next != root.pointee.slot,
-            let batch = batches.batch(atSlot: next)
-        {
-            line.append(next)
-            next = batch.pointee.parent
-        }
-        var depth = known[next] ?? 0
-        for slot in line.reversed() {
+    private func depth(_ slot: UInt32) -> Int {
+        var depth = 0
+        var next = batches.batch(atSlot: slot)
+        while let batch = next, batch != root {
             depth += 1
-            known[slot] = depth
+            next = batches.batch(atSlot: batch.pointee.parent)
         }
         return depth
     }

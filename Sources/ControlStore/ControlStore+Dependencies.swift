@@ -48,12 +48,15 @@ extension ControlStore {
     ///
     /// - Returns: whether it is new.
     @discardableResult
-    func depend(_ batch: BatchPointer, on target: BatchPointer, _ kind: DependencyKinds) -> Bool {
+    mutating func depend(
+        _ batch: BatchPointer, on target: BatchPointer, _ kind: DependencyKinds
+    ) -> Bool {
         guard batch != root, target != root, batch != target else { return false }
         let present = batch.pointee.links?.pointee.dependsOn[target.pointee.slot] ?? []
         guard !present.contains(kind), !isAncestor(target, of: batch) else { return false }
         links(batch).pointee.dependsOn[target.pointee.slot, default: []].insert(kind)
         links(target).pointee.dependents.insert(batch.pointee.slot)
+        if journal.isOn { journal.dependencies.append((batch.pointee.id, target.pointee.id)) }
         return true
     }
 
@@ -90,6 +93,7 @@ extension ControlStore {
         let slot = owner.pointee.slot
         actors.update(actor) { $0.append(slot, sequence: sequence) }
         links(owner).pointee.actors.insert(actor)
+        if journal.isOn { journal.runs.append((actor, owner.pointee.id, sequence)) }
         return sequence
     }
 
@@ -112,6 +116,7 @@ extension ControlStore {
             throw .notOnActor(task, actor: actor)
         }
         let touched = actors.update(actor) { $0.cut(upTo: sequence) }
+        if journal.isOn { journal.chains.append(actor) }
         let chain = actors.chain(actor)
         for slot in Set(touched) where chain?.contains(slot) != true {
             batches.batch(atSlot: slot)?.pointee.links?.pointee.actors.remove(actor)

@@ -40,6 +40,11 @@ extension ControlStore {
         estate.payload(of: estate.entry(reference))
     }
 
+    /// Notes that a record of the estate changes.
+    mutating func noteStray(_ reference: UInt32) {
+        if journal.isOn { journal.note(key(ofStray: reference)) }
+    }
+
     /// Adds a record that is not there; the caller fills its bytes, the kept mark among them.
     mutating func insertStray(
         _ key: RecordKey, byteCount: Int, owner: BatchPointer, isKept: Bool
@@ -72,12 +77,10 @@ extension ControlStore {
 
     /// Removes a record whose owner has ended.
     mutating func removeDeadStray(_ reference: UInt32) {
-        let key = key(ofStray: reference)
         detach(reference)
         unlinkPrefix(reference)
-        estate.remove(key, &memory)
+        estate.remove(key(ofStray: reference), &memory)
         compactEstate()
-        if key.kind == .object { settleNeed(of: key.id) }
     }
 
     private mutating func compactEstate() {
@@ -88,17 +91,12 @@ extension ControlStore {
     }
 
     /// The objects of a prefix that live in the estate.
-    func strayObjects(ofPrefix prefix: BatchID) -> [RecordID] { strays(ofPrefix: prefix, .object) }
-
-    /// The tasks of a prefix that live in the estate.
-    func strayTasks(ofPrefix prefix: BatchID) -> [RecordID] { strays(ofPrefix: prefix, .task) }
-
-    private func strays(ofPrefix prefix: BatchID, _ kind: RecordKind) -> [RecordID] {
+    func strayObjects(ofPrefix prefix: BatchID) -> [RecordID] {
         var found: [RecordID] = []
         var next = prefixPlace(prefix)?.pointee ?? none
         while next != none {
             let key = key(ofStray: next)
-            if key.kind == kind, owner(ofStray: next) != nil { found.append(key.id) }
+            if key.kind == .object, owner(ofStray: next) != nil { found.append(key.id) }
             next = link(next, Field.prefixNext)
         }
         return found
@@ -157,12 +155,12 @@ extension ControlStore {
             owner.pointee.adoptedTaskCount = UInt32(Int(owner.pointee.adoptedTaskCount) + change)
         case .object:
             owner.pointee.adopted.count = UInt32(Int(owner.pointee.adopted.count) + change)
-        case .actor, .need: break
+        case .actor: break
         }
     }
 
     /// Closes the gap that a record leaves in its owner's chain.
-    func detach(_ reference: UInt32) {
+    private func detach(_ reference: UInt32) {
         let next = link(reference, Field.ownerNext)
         let previous = link(reference, Field.ownerPrevious)
         if next != none { setLink(next, Field.ownerPrevious, previous) }

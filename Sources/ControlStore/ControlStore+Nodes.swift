@@ -7,7 +7,7 @@ extension ControlStore {
     public mutating func registerNode(
         _ name: UnsafeBufferPointer<UInt8>, address: [UInt8]?, store: [UInt8]?
     ) -> LogID {
-        let position = nodes.positionOrNew(name, &memory)
+        let position = nodePositionOrNew(name)
         nodes.register(at: position, now: now)
         _ = clearPins(ofNodeAt: position)
         var acknowledged = LogID.zero
@@ -20,6 +20,7 @@ extension ControlStore {
             acknowledged = node.acknowledged
         }
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
+        noteNode(at: position)
         return acknowledged
     }
 
@@ -48,7 +49,20 @@ extension ControlStore {
             node.isLost = false
             node.acknowledged = max(node.acknowledged, id)
         }
+        noteNode(at: position)
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
+    }
+
+    /// The place of the node of this name, known from now on.
+    mutating func nodePositionOrNew(_ name: UnsafeBufferPointer<UInt8>) -> Int {
+        let known = nodes.numberCount
+        let position = nodes.positionOrNew(name, &memory)
+        if nodes.numberCount != known { noteNode(at: position) }
+        return position
+    }
+
+    private mutating func noteNode(at position: Int) {
+        if journal.isOn, let node = nodes.nodes[position] { journal.nodes.append(node.name) }
     }
 
     private func registered(_ name: UnsafeBufferPointer<UInt8>) throws(StoreError) -> Int {
@@ -63,6 +77,7 @@ extension ControlStore {
     /// - Returns: whether it was known.
     public mutating func removeNode(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let position = nodes.position(of: name, memory.seeds) else { return false }
+        noteNode(at: position)
         _ = clearReferences(ofNodeAt: position, isSilent: false)
         nodes.remove(at: position, memory.seeds)
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero

@@ -35,6 +35,9 @@ public struct ControlStore: ~Copyable {
     var unannouncedObjects: [RecordID] = []
     var nodesCheckedAt: Int64 = 0
     var actors = ActorTable()
+    var journal = Journal()
+    /// Entries of the log that were loaded, in no order.
+    var loadedEntries: [DeletionLog.Entry] = []
     /// Deferred batches that are free to go, and how many of them went.
     var releasing: [(slot: UInt32, generation: UInt32)] = []
     var releasedCount = 0
@@ -46,10 +49,6 @@ public struct ControlStore: ~Copyable {
     var graveyardPosition: UInt64 = 0
     /// The last deletion that every registered node carried out; zero when none is registered.
     var acknowledgedByAll = LogID.zero
-    /// Slabs of a region above which no more is added; smaller in tests.
-    var slabCountMax = Region.slabCountMax - 1024
-    /// What commands left to slices, oldest first.
-    var jobs: [Job] = []
     private var lastBatchID: Int64 = 0
 
     /// Records of living batches.
@@ -135,14 +134,6 @@ extension ControlStore {
         return site
     }
 
-    /// Refuses what would fill a region: the last of its slabs are for records that move there.
-    @inline(__always)
-    func checkRoom(_ site: Site) throws(StoreError) {
-        guard let batch = site.batch else { return }
-        let slabCount = site.isStray ? estate.slabCount : batch.pointee.region.slabCount
-        guard slabCount < slabCountMax else { throw .batchFull(batch.pointee.id) }
-    }
-
     /// The bytes of the record at a site.
     @inline(__always)
     func payload(_ site: Site) -> UnsafeMutableRawBufferPointer? {
@@ -157,6 +148,7 @@ extension ControlStore {
         _ key: RecordKey, at site: Site, byteCount: Int
     ) -> UnsafeMutableRawBufferPointer {
         count(key.kind, 1)
+        journal.note(key)
         guard let batch = site.batch, !site.isStray else {
             return insertStray(key, byteCount: byteCount, owner: site.batch ?? root, isKept: false)
         }
@@ -170,16 +162,24 @@ extension ControlStore {
         guard let batch = site.batch, let place = site.place else {
             preconditionFailure("a record to resize that is not there")
         }
-        if site.isStray { return resizeStray(place, byteCount: byteCount) }
-        _ = batch.pointee.region.resize(place, byteCount: byteCount, &memory)
-        // Compaction may move the very record: its place in the index stays true.
+        if site.isStray {
+            noteStray(place.pointee)
+            return resizeStray(place, byteCount: byteCount)
+        }
+        if journal.isOn {
+            let entry = batch.pointee.region.entry(place.pointee)
+            journal.note(batch.pointee.region.key(of: entry, home: batch.pointee.id))
+        }
+        let reference = batch.pointee.region.resize(place, byteCount: byteCount, &memory)
+        let payload = batch.pointee.region.payload(of: batch.pointee.region.entry(reference))
         compact(batch)
-        return batch.pointee.region.payload(of: batch.pointee.region.entry(place.pointee))
+        return payload
     }
 
     /// Removes the record at a site.
     mutating func remove(_ key: RecordKey, at site: Site) {
         guard let batch = site.batch, let place = site.place else { return }
+        journal.note(key)
         count(key.kind, -1)
         if site.isStray { return removeStray(place.pointee) }
         batch.pointee.count(key.kind, -1)
@@ -200,7 +200,6 @@ extension ControlStore {
         case .task: taskCount += change
         case .object: objectCount += change
         case .actor: actorCount += change
-        case .need: break
         }
     }
 }
@@ -238,5 +237,7 @@ extension ControlStore {
         (releasing, releasedCount) = ([], 0)
         (taskCount, objectCount, actorCount) = (0, 0, 0)
         announcements = []
+        loadedEntries = []
+        journal.reset()
     }
 }

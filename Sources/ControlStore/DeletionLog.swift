@@ -75,6 +75,21 @@ public struct DeletionLog: ~Copyable {
         lastID = entry.id
     }
 
+    /// Raises what is told of the past.
+    mutating func load(lastID: LogID, lastTrimmedID: LogID, addedCount: Int) {
+        self.lastID = max(self.lastID, lastID)
+        self.lastTrimmedID = max(self.lastTrimmedID, lastTrimmedID)
+        self.addedCount = max(self.addedCount, addedCount)
+    }
+
+    /// Takes back an entry that is newer than all held.
+    mutating func load(_ entry: Entry) {
+        let (last, added) = (lastID, addedCount)
+        append(entry)
+        lastID = max(last, entry.id)
+        addedCount = max(added, count)
+    }
+
     /// Forgets the oldest entries: those up to `acknowledged`, and more while above `countMax`.
     mutating func trim(upTo acknowledged: LogID, countMax: Int, budget: Int) -> Bool {
         for _ in 0..<budget {

@@ -93,7 +93,8 @@ struct ActorChain {
 
 /// Chains by actor, in 256 dictionaries, so that growing one of them never takes long.
 struct ActorTable {
-    private var shards = [[RecordID: ActorChain]](repeating: [:], count: 256)
+    static let shardCount = 256
+    private var shards = [[RecordID: ActorChain]](repeating: [:], count: shardCount)
     private(set) var lastSequence: UInt64 = 0
 
     private func shard(_ actor: RecordID) -> Int {
@@ -105,6 +106,12 @@ struct ActorTable {
         lastSequence += 1
         return lastSequence
     }
+
+    /// Gives no number up to `sequence` any more.
+    mutating func raiseSequence(to sequence: UInt64) { lastSequence = max(lastSequence, sequence) }
+
+    /// The actors that one of the dictionaries holds.
+    func actors(ofShard shard: Int) -> [RecordID] { Array(shards[shard].keys) }
 
     func chain(_ actor: RecordID) -> ActorChain? { shards[shard(actor)][actor] }
 

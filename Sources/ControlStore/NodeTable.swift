@@ -72,12 +72,56 @@ struct NodeTable: ~Copyable {
         let position = freePositions.popLast() ?? nodes.count
         if position == nodes.count { nodes.append(node) } else { nodes[position] = node }
         positions.append(Int32(position))
+        file(position, &memory)
+        return position
+    }
+
+    /// Numbers given so far.
+    var numberCount: Int { positions.count }
+
+    /// Gives no number below `count` any more; numbers passed over stand for no node.
+    mutating func raiseNumberCount(to count: Int) {
+        while positions.count < min(count, 1 << 30) { positions.append(-1) }
+    }
+
+    /// Makes a node what it was; whoever is in its place, or has its name elsewhere, goes.
+    mutating func load(_ loaded: LoadedNode, now: Int64, _ memory: inout Memory) {
+        raiseNumberCount(to: loaded.numberCount)
+        let known = loaded.name.withUnsafeBufferPointer { position(of: $0, memory.seeds) }
+        let holders = known.flatMap { nodes[$0] }.map { ($0.holder, $0.pinHolder) } ?? (none, none)
+        if let known { remove(at: known, memory.seeds) }
+        if loaded.position < nodes.count, nodes[loaded.position] != nil {
+            remove(at: loaded.position, memory.seeds)
+        }
+        while nodes.count <= loaded.position { nodes.append(nil) }
+        var node = Node(name: loaded.name, number: loaded.number)
+        node.address = loaded.address
+        node.store = loaded.store
+        node.registeredAt = loaded.registeredAt
+        node.acknowledged = loaded.acknowledged
+        node.lastSeenAt = now
+        (node.holder, node.pinHolder) = holders
+        if node.isRegistered { registeredCount += 1 }
+        nodes[loaded.position] = node
+        positions[Int(loaded.number)] = Int32(loaded.position)
+        file(loaded.position, &memory)
+    }
+
+    /// Finds the places without a node; after loading, which fills places in any order.
+    mutating func findFreePositions() {
+        freePositions = nodes.indices.filter { nodes[$0] == nil }
+    }
+
+    private mutating func file(_ position: Int, _ memory: inout Memory) {
+        guard let node = nodes[position] else { return }
+        let seeds = memory.seeds
         var grown = index
-        grown.insert(seeds.hash(name), UInt32(position), &memory.pool) { other in
+        grown.insert(
+            node.name.withUnsafeBufferPointer { seeds.hash($0) }, UInt32(position), &memory.pool
+        ) { other in
             nodes[Int(other)]?.name.withUnsafeBufferPointer { seeds.hash($0) } ?? 0
         }
         index = grown
-        return position
     }
 
     func number(at position: Int) -> UInt32 {
@@ -98,12 +142,13 @@ struct NodeTable: ~Copyable {
 
     /// The node that a number in a location stands for; `nil` when it stands for none any more.
     func node(_ number: UInt32) -> Node? {
+        guard Int(number) < positions.count else { return nil }
         let position = positions[Int(number)]
         return position < 0 ? nil : nodes[Int(position)]
     }
 
     func isAlive(_ number: UInt32) -> Bool {
-        positions.withUnsafeBufferPointer { $0[Int(number)] >= 0 }
+        positions.withUnsafeBufferPointer { Int(number) < $0.count && $0[Int(number)] >= 0 }
     }
 
     /// Gives the node another number: what it reported before is forgotten.

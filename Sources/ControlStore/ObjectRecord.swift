@@ -12,8 +12,6 @@ struct ObjectRecord {
     private static let pinnedBit: UInt8 = 2
     private static let orphanBit: UInt8 = 4
     private static let spilledBit: UInt8 = 8
-    private static let countedBit: UInt8 = 16
-    private static let unreferencedBit: UInt8 = 32
 
     private let bytes: UnsafeMutableRawPointer
 
@@ -30,6 +28,23 @@ struct ObjectRecord {
 
     /// Bytes that tell where an object is spilled, by the lengths of both texts.
     static func spilledByteCount(node: Int, url: Int) -> Int { (4 + node + url + 3) & ~3 }
+
+    /// A view of bytes that are only read.
+    init(reading bytes: UnsafeRawBufferPointer) {
+        self.init(UnsafeMutableRawBufferPointer(mutating: bytes))
+    }
+
+    /// Whether bytes that come from outside are such a record.
+    static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.count >= headerByteCount else { return false }
+        let record = ObjectRecord(reading: bytes)
+        var rest = bytes.count - headerByteCount - 4 * record.locationCount
+        if record.has(spilledBit) {
+            guard bytes.count >= headerByteCount + 4 else { return false }
+            rest -= record.spilledByteCount
+        }
+        return record.locationCount <= locationCountMax && rest >= 0
+    }
 
     /// Fills a new record.
     func clear() {
@@ -55,18 +70,6 @@ struct ObjectRecord {
         nonmutating set { set(Self.orphanBit, newValue) }
     }
 
-    /// Whether it lost its last reference while it was spared.
-    var isUnreferenced: Bool {
-        get { has(Self.unreferencedBit) }
-        nonmutating set { set(Self.unreferencedBit, newValue) }
-    }
-
-    /// Whether the record of the task that made it counts it.
-    var isCounted: Bool {
-        get { has(Self.countedBit) }
-        nonmutating set { set(Self.countedBit, newValue) }
-    }
-
     private func has(_ bit: UInt8) -> Bool { bytes.load(as: UInt8.self) & bit != 0 }
 
     private func set(_ bit: UInt8, _ isOn: Bool) {
@@ -75,7 +78,7 @@ struct ObjectRecord {
     }
 
     var locationCount: Int {
-        get { Int(bytes.load(fromByteOffset: 2, as: UInt16.self)) }
+        get { Int(bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)) }
         nonmutating set { bytes.storeBytes(of: UInt16(newValue), toByteOffset: 2, as: UInt16.self) }
     }
 
@@ -107,7 +110,7 @@ struct ObjectRecord {
     }
 
     private func length(at offset: Int) -> Int {
-        Int(bytes.load(fromByteOffset: offset, as: UInt16.self))
+        Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 
     /// Writes where the object is spilled, nowhere with an empty URL; the locations come anew.

@@ -56,6 +56,34 @@ struct Tombstones: ~Copyable {
         index = grown
     }
 
+    /// Forgets one batch before its time.
+    mutating func remove(_ batch: BatchID, _ seeds: HashSeeds) {
+        guard count > 0 else { return }
+        var edited = index
+        _ = edited.remove(seeds.hash(UInt64(bitPattern: batch.rawValue))) {
+            stone($0).pointee.batch == batch
+        }
+        index = edited
+    }
+
+    /// Visits up to `budget` batches remembered, oldest first.
+    ///
+    /// - Parameter cursor: 0 at first.
+    /// - Returns: the next cursor; 0 at the end.
+    func visit(from cursor: UInt64, budget: Int, _ visit: (BatchID, Int64) -> Void) -> UInt64 {
+        guard !pages.isEmpty else { return 0 }
+        let start = UInt64(firstNumber) + UInt64(expiredCount)
+        let end = UInt64(firstNumber) + UInt64((pages.count - 1) * Self.pageCount + lastCount)
+        // A cursor is one more than a number, so that none is 0.
+        let first = max(start, cursor == 0 ? 0 : cursor - 1)
+        let last = min(first + UInt64(budget), end)
+        for number in first..<max(first, last) {
+            let stone = stone(UInt32(truncatingIfNeeded: number)).pointee
+            visit(stone.batch, stone.endedAt)
+        }
+        return last < end ? last + 1 : 0
+    }
+
     /// Forgets up to `budget` batches that ended before `time`; whether more of them wait.
     mutating func expire(before time: Int64, budget: Int, _ seeds: HashSeeds) -> Bool {
         for _ in 0..<budget {

@@ -7,6 +7,8 @@ extension NodeManager {
         public var address: String
         /// The path of the store's socket; not sent when empty.
         public var storePath: String
+        /// When to spill; `nil` for never.
+        public var spilling: SpillConfiguration?
         /// Ids per Delete request; Arrow's store serves no other client for about 2 us per id.
         public var deletionChunkCount = 100
         /// Reports sent and not answered.

@@ -30,6 +30,8 @@ extension NodeManager {
         case subscribed
         /// A message on one of the channels; its content is read from the log.
         case message
+        /// Something happened with objects on disk.
+        case spilling(SpillEvent)
         /// Time went on; at least every 500 ms.
         case tick
     }
@@ -81,6 +83,8 @@ extension NodeManager {
         case askPins(sequence: Int64)
         /// Ask the store how it uses its memory; the same.
         case askUsage
+        /// Do something with objects on disk.
+        case spilling(SpillRequest)
         /// Write a line to the log.
         case say(Level, String)
     }

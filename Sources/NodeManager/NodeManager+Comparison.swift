@@ -43,6 +43,12 @@ extension NodeManager {
                 ids.append(id)
             }
         }
+        for id in spilling.table.ids where mirror[id] == nil {
+            guard let copy = spilling.table[id], copy.isReported,
+                copy.createdAt <= comparison.reportedUpTo
+            else { continue }
+            ids.append(id)
+        }
         say(
             .notice,
             "the log begins after \(comparison.lastTrimmed), beyond \(log.read): comparing "
@@ -56,7 +62,10 @@ extension NodeManager {
     mutating func checkAnswered(_ id: RecordID, _ reply: ControlReply) {
         reports.underWayCount -= 1
         // Only a plain no counts; in doubt it stays and is reported.
-        if reply == .integer(0) { delete(id) }
+        if reply == .integer(0) {
+            delete(id)
+            forgetSpilled(id)
+        }
         comparison?.remainingCount -= 1
         finishComparisonWhenAnswered()
     }

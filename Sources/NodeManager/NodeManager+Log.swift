@@ -114,7 +114,8 @@ extension NodeManager {
 
     private func namesUnknownObject(_ entry: LogEntry) -> Bool {
         switch entry.deletion {
-        case .batch(_, _, _, let ids), .objects(let ids): ids.contains { mirror[$0] == nil }
+        case .batch(_, _, _, let ids), .objects(let ids):
+            ids.contains { mirror[$0] == nil && spilling.table[$0] == nil }
         case .unknown: false
         }
     }
@@ -127,6 +128,7 @@ extension NodeManager {
         } else if server.phase == .catchingUp {
             server.phase = .steady
             reportAll()
+            reportSpilled(spilling.table.ids)
         }
     }
 
@@ -136,15 +138,19 @@ extension NodeManager {
         switch entry.deletion {
         case .batch(let batch, let reason, let kept, let adopted):
             let members = mirror.objects(of: batch).keys.filter { !kept.contains($0) }
+            let spilled = spilling.table.objects(of: batch).keys.filter { !kept.contains($0) }
             let count =
-                delete(members, loggedAt: loggedAt, areSingled: false)
+                deleteSpilled(spilled + adopted, loggedAt: loggedAt)
+                + delete(members, loggedAt: loggedAt, areSingled: false)
                 + delete(adopted, loggedAt: loggedAt, areSingled: true)
             say(
                 .notice,
                 "batch \(batch) ended (\(reason)): deleting \(count) objects, log \(entry.id), "
                     + "\(max(0, now - loggedAt)) ms ago")
         case .objects(let ids):
-            let count = delete(ids, loggedAt: loggedAt, areSingled: true)
+            let count =
+                deleteSpilled(ids, loggedAt: loggedAt)
+                + delete(ids, loggedAt: loggedAt, areSingled: true)
             say(.notice, "objects freed: deleting \(count) of \(ids.count), log \(entry.id)")
         case .unknown:
             say(.warning, "log entry \(entry.id) is of no known kind, skipped")

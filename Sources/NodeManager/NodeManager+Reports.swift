@@ -22,6 +22,12 @@ struct Reports {
 
     mutating func append(_ report: Report) { waiting.append(report) }
 
+    /// Something was refused that is to be said again in a while.
+    mutating func noteRefusal(_ now: Int64) {
+        if refusedCount == 0 { refusedSince = now }
+        refusedCount += 1
+    }
+
     mutating func popFirst() -> Report? { waiting.popFirst() }
 }
 
@@ -81,6 +87,7 @@ extension NodeManager {
         case .error(code: "BATCHENDED", _):
             guard let object = mirror[id], !object.isDying else { return }
             delete(id)
+            forgetSpilled(id)
             lateCount += 1
         default:
             refused(id, reply)
@@ -105,5 +112,6 @@ extension NodeManager {
         reports.refusedSince = nil
         reports.refusedCount = 0
         reportAll()
+        reportSpilled(spilling.table.ids)
     }
 }

@@ -60,6 +60,7 @@ extension NodeManager {
         requests.removeAll()
         reports = Reports()
         pins.forgetReported()
+        stopJudging()
         send(.serverInfo, ["INFO", "server"])
         send(.time, ["TIME"])
         send(.nodeInfo, ["GCS.NODE", "INFO", configuration.nodeID])
@@ -77,6 +78,7 @@ extension NodeManager {
         log.page = nil
         requests.removeAll()
         reports = Reports()
+        stopJudging()
     }
 
     mutating func replied(_ number: Int, _ reply: ControlReply) {
@@ -99,6 +101,10 @@ extension NodeManager {
         case .remove: reports.underWayCount -= 1
         case .pin: pinAnswered(reply)
         case .check(let id): checkAnswered(id, reply)
+        case .judge(let id, let worker): judged(id, worker, reply)
+        case .spilled(let id, let url): spilledAnswered(id, url, reply)
+        case .adopt(let id): adoptionAnswered(id, reply)
+        case .aside: break
         }
     }
 
@@ -148,6 +154,7 @@ extension NodeManager {
     /// The server has no memory of what was reported: its silence about an object means nothing.
     private mutating func forgetServer() {
         mirror.updateAll { $1.isKnownToServer = false }
+        spilling.table.updateAll { $0.isReported = false }
         deletions.forgetPositions()
         comparison = nil
         server.reportedAt = 0
@@ -175,7 +182,7 @@ extension NodeManager {
             [
                 "GCS.NODE", "HEARTBEAT", configuration.nodeID, "objects", "\(mirror.count)",
                 "bytes", "\(mirror.byteCount)", "reported-ms", "\(server.reportedAt)",
-            ] + usage)
+            ] + usage + spillHeartbeat())
     }
 
     private mutating func heartbeatAnswered(_ reply: ControlReply) {

@@ -36,6 +36,7 @@ extension NodeManager {
         say(.warning, "store lost, with \(mirror.count) objects")
         rememberDoomed()
         store = StoreSide()
+        spillingLostStore()
         mirror.removeAll()
         pins.releaseAll()
         (usage, isUsageAsked) = ([], false)
@@ -138,6 +139,7 @@ extension NodeManager {
             store.progressAt = now
         }
         mirror.insert(id, object)
+        deleteDoomedRestore(id)
         if server.phase == .steady, store.phase == .synced { report(id) }
     }
 

@@ -34,11 +34,15 @@ public struct NodeManager {
     var isUsageAsked = false
     /// What to do about a log that no longer reaches back; `nil` when it does.
     var comparison: Comparison?
+    var spilling: Spilling
     /// Objects deleted since the last tick because they were put after their batch had ended.
     var lateCount = 0
 
     /// An agent that has heard of neither side.
-    public init(_ configuration: Configuration) { self.configuration = configuration }
+    public init(_ configuration: Configuration) {
+        self.configuration = configuration
+        spilling = Spilling(workerCount: configuration.spilling?.workerCount ?? 0)
+    }
 
     /// Takes in what happened.
     ///
@@ -59,6 +63,7 @@ public struct NodeManager {
         case .serverLost: serverLost()
         case .reply(let number, let reply): replied(number, reply)
         case .subscribed, .message: readLog()
+        case .spilling(let event): spillHappened(event)
         case .tick: tick()
         }
         pump()
@@ -80,6 +85,7 @@ public struct NodeManager {
         pumpDeletions()
         pumpReports()
         pumpPins()
+        pumpSpilling()
         acknowledge()
     }
 
@@ -100,6 +106,7 @@ public struct NodeManager {
         giveUpReplayAfterSilence()
         reportRefusedAgain()
         askForPins()
+        retryRestoring()
         switch server.phase {
         case .lost, .greeting: break
         case .refused(let since):

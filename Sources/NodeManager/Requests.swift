@@ -10,6 +10,13 @@ enum Request: Equatable {
     case remove(RecordID)
     case pin
     case check(RecordID)
+    /// Whether a worker's object is a primary copy here.
+    case judge(RecordID, worker: Int)
+    case spilled(RecordID, url: String)
+    /// Whether a copy that an earlier run left still counts.
+    case adopt(RecordID)
+    /// Whatever the answer is.
+    case aside
 }
 
 /// Commands sent and not answered, by number; numbers are never used twice.

@@ -27,7 +27,7 @@ public final class BlockingPlasmaConnection {
     /// By the store's number; the store sends each file's descriptor once per connection.
     private var mappings: [Int32: FileMapping] = [:]
     /// Objects the store counts as used by this connection; releasing others kills Arrow's store.
-    private var held: Set<RecordID> = []
+    var held: Set<RecordID> = []
 
     /// Connects and asks for the capacity.
     ///
@@ -67,8 +67,10 @@ public final class BlockingPlasmaConnection {
     }
 
     /// Makes an object complete: everyone can get it from now on, and nobody change it.
-    public func seal(_ id: RecordID) throws(PlasmaError) {
-        SealRequest(id: id, digest: 0).write(to: &output)
+    ///
+    /// - Parameter digest: 8 bytes about the content, as clients use them.
+    public func seal(_ id: RecordID, digest: UInt64 = 0) throws(PlasmaError) {
+        SealRequest(id: id, digest: digest).write(to: &output)
         try roundTrip(.sealReply)
         let reply = try decode(IDNumberReply.init)
         if let error = StoreError(rawValue: reply.number) { throw .refused(error) }

@@ -23,6 +23,7 @@ public final class StoreConnection {
     private var backOff = BackOff()
     private var retryTimer: Timer?
     private var requests: RequestChannel?
+    private var needs: RequestChannel?
     private var notifications: NotificationChannel?
 
     /// A connection to the store at `path` that does nothing until `start()`.
@@ -96,6 +97,20 @@ public final class StoreConnection {
         requests?.ask(.extended(write, reply: reply, read))
     }
 
+    /// Asks what the store needs of its node manager; only while `extensionVersion` is not `nil`.
+    ///
+    /// - Parameter completion: called once the store needs something, or the request's time is up;
+    ///   never when the store is lost before.
+    public func askNeeds(
+        _ request: NeedsRequest, _ completion: @escaping (NeedsReply) -> Void
+    ) {
+        precondition(extensionVersion != nil, "an extension message to a store without it")
+        needs?.ask(
+            .extended({ request.write(to: &$0) }, reply: .needsReply) { body throws(WireError) in
+                completion(try NeedsReply(body))
+            })
+    }
+
     private func connect() {
         do throws(StoreConnectionError) {
             let channel = RequestChannel(loop, adopting: try UnixSocket.connect(path)) {
@@ -127,10 +142,32 @@ public final class StoreConnection {
                         },
                         reply: .extensionReply
                     ) { [weak self] body throws(WireError) in
-                        self?.extensionVersion = try ExtensionMessage(body).number(0)
-                        self?.subscribe()
+                        let version = try ExtensionMessage(body).number(0)
+                        self?.openNeeds(version)
                     })
             })
+    }
+
+    /// The answer to what the store needs may take its time: it has a connection of its own.
+    private func openNeeds(_ version: Int64) {
+        do throws(StoreConnectionError) {
+            let channel = RequestChannel(loop, adopting: try UnixSocket.connect(path)) {
+                [weak self] in self?.ended($0)
+            }
+            needs = channel
+            channel.ask(
+                .extended(
+                    {
+                        ExtensionMessage.write(
+                            .extensionRequest, numbers: [StoreExtension.version], to: &$0)
+                    }, reply: .extensionReply
+                ) { [weak self] _ throws(WireError) in
+                    self?.extensionVersion = version
+                    self?.subscribe()
+                })
+        } catch {
+            ended(error)
+        }
     }
 
     private func subscribe() {
@@ -154,6 +191,7 @@ public final class StoreConnection {
 
     private func close() {
         extensionVersion = nil
+        needs = nil
         requests = nil
         notifications = nil
     }

@@ -18,6 +18,8 @@ public struct StoreLimits: Sendable {
     public var bufferByteCountMax = 1 << 30
     /// Seconds after which a client that takes none of its replies is dropped.
     public var unreadSecondsMax: Int64 = 60
+    /// Milliseconds that a node manager may let creates wait after the last room that it made.
+    public var graceMillisecondsMax: Int64 = 60_000
     /// Objects handled in one go before others get their turn.
     public var sliceCountMax = 256
     /// Bytes copied in one go before others get their turn.

@@ -12,6 +12,18 @@ public struct NodeSettings: Equatable, Sendable {
     public var nodeID = ""
     /// `node-address`: what the server tells others about how to reach this node.
     public var nodeAddress = ""
+    /// `object-spilling-directory`: where to, separated by commas; empty for no spilling.
+    public var spillDirectories = ""
+    /// `object-spilling-threshold`: the part of the store's capacity.
+    public var spillThreshold = 0.8
+    /// `min-spilling-size`: bytes of a file.
+    public var spillFileByteCountMin = 100 << 20
+    /// `max-fused-object-count`: objects of a file.
+    public var spillFileObjectCountMax = 2000
+    /// `local-fs-capacity-threshold`: the part of a file system that may be full.
+    public var fileSystemMax = 0.95
+    /// `oom-grace-period-secs`: how long a create waits for room.
+    public var spillGrace = Duration.seconds(10)
     /// `loglevel`: how much is logged.
     public var logLevel = LogLevel.notice
     /// `logfile`: where to, or empty for standard output.
@@ -25,7 +37,7 @@ extension NodeSettings {
     /// Every setting of `gcs-node`, declared once.
     public static let table = SettingTable(
         program: "gcs-node", file: "conf/gcs-node.conf", defaults: NodeSettings(),
-        sections: [server, node, general])
+        sections: [server, node, spilling, general])
 
     private static let server = SettingSection<NodeSettings>(
         "The server",
@@ -62,6 +74,47 @@ extension NodeSettings {
                 "node-address", \.nodeAddress, .text, isLive: false,
                 example: "\"10.0.0.7:7000\"",
                 docs: "How others reach this node; the server passes it on as it is."),
+        ])
+
+    private static let spilling = SettingSection<NodeSettings>(
+        "Spilling objects to disk",
+        [
+            Setting(
+                "object-spilling-directory", \.spillDirectories, .text, isLive: false,
+                example: "\"/var/spill,/mnt/spill\"",
+                docs: """
+                    Where objects go that have no room in memory: a directory, or several, separated \
+                    by commas, which take turns. Empty does not spill: the store evicts then. Needs \
+                    our own store; with Arrow's nothing is spilled.
+                    """),
+            Setting(
+                "object-spilling-threshold", \.spillThreshold, .fraction, isLive: false,
+                docs: """
+                    The part of the store's capacity that primary copies may take; above it those \
+                    that nobody used for longest are written to disk. Secondary copies are evicted.
+                    """),
+            Setting(
+                "min-spilling-size", \.spillFileByteCountMin, .byteCount(1...(1 << 40)),
+                isLive: false,
+                docs: """
+                    Objects are written together into files of about this size, at most a quarter \
+                    of the store's capacity.
+                    """),
+            Setting(
+                "max-fused-object-count", \.spillFileObjectCountMax, .integer(1...1_000_000),
+                isLive: false, docs: "The most objects that are written into one file."),
+            Setting(
+                "local-fs-capacity-threshold", \.fileSystemMax, .fraction, isLive: false,
+                docs: """
+                    The part of a directory's file system that may be full, as `df` counts it; \
+                    above it nothing is written there, until there is room again.
+                    """),
+            Setting(
+                "oom-grace-period-secs", \.spillGrace, .seconds(0...3600), isLive: false,
+                docs: """
+                    How long a create without room waits after the last room that spilling made, \
+                    before the store refuses it.
+                    """),
         ])
 
     private static let general = SettingSection<NodeSettings>(

@@ -67,6 +67,21 @@ extension SettingKind where Value == Int {
     }
 }
 
+extension SettingKind where Value == Double {
+    /// A part of a whole, with up to three digits after the point.
+    public static let fraction = SettingKind(
+        accepts: "0 to 1",
+        parse: { (word) throws(SettingError.Reason) in
+            guard let value = Double(word), word.utf8.allSatisfy({ $0 == 46 || 48...57 ~= $0 })
+            else { throw .value("argument couldn't be parsed as a fraction") }
+            guard (0...1).contains(value) else {
+                throw .value("argument must be between 0 and 1 inclusive")
+            }
+            return value
+        },
+        text: { "\($0)" })
+}
+
 extension SettingKind where Value == Duration {
     /// A whole number of seconds.
     public static func seconds(_ range: ClosedRange<Int>) -> Self {

@@ -31,6 +31,8 @@ extension World {
                 if let link = nodes[node].control { send(words, on: link, number: number) }
             case .delete, .list, .drain: ask(output, at: node)
             case .askPins, .askUsage: break
+            // The simulated nodes do not spill.
+            case .spilling: break
             case .say(_, let text): note("\(nodes[node].name) says: \(text)")
             }
         }
@@ -51,7 +53,7 @@ extension World {
         case .delete(let ids):
             let outcomes = ids.map { delete($0, at: node) }
             answer(.storeDeleted(outcomes), at: node)
-        case .send, .say, .askPins, .askUsage: break
+        case .send, .say, .askPins, .askUsage, .spilling: break
         }
     }
 

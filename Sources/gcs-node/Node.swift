@@ -6,6 +6,7 @@ internal import PlasmaClient
 internal import PlasmaProtocol
 internal import RESP
 internal import Settings
+internal import SpillFiles
 
 /// The node manager's rules on real connections: carries what happens in, and what is to be done out.
 final class Node {
@@ -16,21 +17,26 @@ final class Node {
     private let subscription: ControlSubscription
     private let store: StoreConnection
     private var manager: NodeManager
+    private let spiller: Spiller?
     private var ticker: Timer?
     /// The last reason for being without each side, so that a repeated one is not logged again.
     private var serverReason: String?
     private var storeReason: String?
 
-    init(_ loop: Loop, _ plan: NodePlan, _ log: EventLog) {
+    init(_ loop: Loop, _ plan: NodePlan, _ log: EventLog, _ session: SpillSession?) {
         self.log = log
+        spiller = session.map { Spiller(loop, $0, plan) }
         control = ControlConnection(loop, to: plan.server, credentials: plan.credentials)
         subscription = ControlSubscription(
-            loop, to: plan.server, credentials: plan.credentials, patterns: ["GC:*"])
+            loop, to: plan.server, credentials: plan.credentials,
+            channels: [plan.channel], patterns: ["GC:*"])
         store = StoreConnection(loop, path: plan.storePath)
         manager = NodeManager(plan.configuration)
         ticker = Timer(loop) { [weak self] in self?.tick() }
         connectServer("\(plan.server)")
         connectStore(plan.storePath)
+        spiller?.onEvent = { [weak self] in self?.take(.spilling($0)) }
+        spiller?.onComplaint = { [weak self] in self?.log.write(.warning, $0) }
     }
 
     func start() {
@@ -42,6 +48,7 @@ final class Node {
 
     func stop() {
         ticker?.cancel()
+        spiller?.stop()
         control.stop()
         subscription.stop()
         store.stop()
@@ -66,7 +73,11 @@ final class Node {
         subscription.onDown = { [weak self] reason in
             self?.log.write(.verbose, "subscription lost: \(reason)")
         }
-        subscription.onMessage = { [weak self] _, _ in self?.take(.message) }
+        subscription.onMessage = { [weak self] channel, payload in
+            // Of the two kinds of channels only those of deletions begin so.
+            if channel.starts(with: "GC:".utf8) { return self?.take(.message) ?? () }
+            self?.takeRequest(payload)
+        }
     }
 
     private func connectStore(_ path: String) {
@@ -77,6 +88,7 @@ final class Node {
             take(.storeConnected)
             // Arrow's store says how much it holds at most, and no more.
             take(.storeUsage(["capacity", "\(store.capacity)"]))
+            noteWhoseStore(path)
         }
         store.onDown = { [weak self] reason in
             guard let self else { return }
@@ -93,6 +105,23 @@ final class Node {
                             ? .gone(row.id) : .sealed(row.id, byteCount: row.byteCount)
                     }))
         }
+    }
+
+    private func noteWhoseStore(_ path: String) {
+        guard spiller != nil else { return }
+        if store.extensionVersion != nil { return take(.spilling(.storeIsOurs)) }
+        log.write(
+            .warning, "the store at \(path) is not ours: no spilling and no restoring with it")
+    }
+
+    /// `restore` and ids, from whoever wants objects in memory.
+    private func takeRequest(_ payload: [UInt8]) {
+        let words = String(decoding: payload, as: UTF8.self).split(separator: " ")
+        let ids = words.dropFirst().compactMap { RecordID(hex: String($0)) }
+        guard words.first == "restore", ids.count == words.count - 1 else {
+            return log.write(.warning, "a message on this node's channel is no request")
+        }
+        take(.spilling(.wanted(ids)))
     }
 
     private func tick() {
@@ -129,6 +158,9 @@ final class Node {
         case .drain: store.drain { [weak self] in self?.take(.storeDrained) }
         case .askPins(let sequence): askPins(from: sequence)
         case .askUsage: askUsage()
+        case .spilling(.askNeeds(let request)):
+            store.askNeeds(request) { [weak self] in self?.take(.spilling(.needs($0))) }
+        case .spilling(let request): spiller?.perform(request)
         case .say(let level, let text): log.write(Self.logLevel(level), text)
         }
     }

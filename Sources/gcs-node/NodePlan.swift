@@ -9,6 +9,13 @@ struct NodePlan {
     let credentials: ControlCredentials?
     let storePath: String
     let configuration: NodeManager.Configuration
+    /// The directories to spill to; none for no spilling.
+    let spillPaths: [String]
+    /// How full their file systems may become: a fraction.
+    let fileSystemMax: Double
+
+    /// The channel on which others ask this node for something.
+    var channel: String { "NODE:\(configuration.nodeID)" }
 
     init(_ settings: NodeSettings) throws(SettingError) {
         guard let server = ControlAddress(settings.gcsAddress) else {
@@ -26,9 +33,24 @@ struct NodePlan {
             settings.gcsPassword.isEmpty
             ? nil : ControlCredentials(username: username, password: settings.gcsPassword)
         storePath = settings.storeSocketPath
-        configuration = NodeManager.Configuration(
+        spillPaths = settings.spillDirectories.split(separator: ",").map { path in
+            String(path.drop { $0 == " " }.reversed().drop { $0 == " " || $0 == "/" }.reversed())
+        }
+        fileSystemMax = settings.fileSystemMax
+        var configuration = NodeManager.Configuration(
             nodeID: settings.nodeID.isEmpty ? Self.hostName() : settings.nodeID,
             address: settings.nodeAddress, storePath: settings.storeSocketPath)
+        if !spillPaths.isEmpty { configuration.spilling = Self.spilling(settings) }
+        self.configuration = configuration
+    }
+
+    private static func spilling(_ settings: NodeSettings) -> NodeManager.SpillConfiguration {
+        var spilling = NodeManager.SpillConfiguration()
+        spilling.threshold = settings.spillThreshold
+        spilling.fileByteCountMin = Int64(settings.spillFileByteCountMin)
+        spilling.fileObjectCountMax = settings.spillFileObjectCountMax
+        spilling.grace = settings.spillGrace
+        return spilling
     }
 
     /// The host name as a node id: other characters become hyphens, at most 64 stay.

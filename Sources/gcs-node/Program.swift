@@ -3,6 +3,7 @@ internal import EventLoop
 internal import Glibc
 internal import NodeManager
 internal import Settings
+internal import SpillFiles
 
 /// `gcs-node`: reads its settings, and runs one node until SIGTERM or SIGINT.
 enum Program {
@@ -19,16 +20,29 @@ enum Program {
             guard let log = EventLog(path: settings.logFilePath, level: settings.logLevel) else {
                 throw SettingError(name: "logfile", reason: .file(FileText.lastError))
             }
-            serve(plan, log)
+            serve(plan, log, try session(plan))
         } catch {
             FileText.printError("gcs-node: \(error)\n")
             SystemProcess.exit(1)
         }
     }
 
-    private static func serve(_ plan: NodePlan, _ log: EventLog) {
+    /// The directories to spill to; `nil` for no spilling.
+    private static func session(_ plan: NodePlan) throws(SettingError) -> SpillSession? {
+        guard !plan.spillPaths.isEmpty else { return nil }
+        do throws(SpillError) {
+            return try SpillSession(
+                paths: plan.spillPaths, node: plan.configuration.nodeID,
+                capacityMax: plan.fileSystemMax)
+        } catch {
+            throw SettingError(
+                name: "object-spilling-directory", reason: .file(error.description))
+        }
+    }
+
+    private static func serve(_ plan: NodePlan, _ log: EventLog, _ session: SpillSession?) {
         let loop = Loop()
-        let node = Node(loop, plan, log)
+        let node = Node(loop, plan, log, session)
         let signals = [SIGTERM, SIGINT].map { number in
             SignalWatch(loop, number) {
                 log.write(.notice, "ending on \(number == SIGTERM ? "SIGTERM" : "SIGINT")")

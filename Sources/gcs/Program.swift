@@ -66,7 +66,7 @@ struct GCS: ParsableCommand {
             A server also speaks to redis-cli: 'redis-cli -p 6379 GCS.BATCH INFO 42'.
             """,
         subcommands: [
-            StatusCommand.self, MemoryCommand.self, BatchCommand.self, ReferenceCommand.self,
-            DemoCommand.self,
+            StatusCommand.self, MemoryCommand.self, BatchCommand.self, ObjectCommand.self,
+            ReferenceCommand.self, DemoCommand.self,
         ])
 }

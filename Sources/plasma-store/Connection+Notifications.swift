@@ -39,7 +39,7 @@ extension Connection {
     }
 
     private func endSubscription(because reason: String) {
-        log("subscription of process \(session.processID) ended: \(reason)")
+        program.logClient("subscription of process \(session.processID) ended: \(reason)")
         program.service.endSubscription(session)
     }
 

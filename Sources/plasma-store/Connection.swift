@@ -67,7 +67,7 @@ extension Connection {
     private func accepted(_ descriptor: Int32) -> Int32? {
         guard descriptor >= 0 else { return nil }
         if let reason = reasonToRefuse(descriptor, from: socket.number) {
-            log("descriptor of process \(session.processID) not taken: \(reason)")
+            program.logClient("descriptor of process \(session.processID) not taken: \(reason)")
             Glibc.close(descriptor)
             return nil
         }

@@ -20,6 +20,7 @@ final class Program {
     private lazy var unreadTimer = Timer(loop) { [unowned self] in dropUnread() }
     private lazy var memoryTimer = Timer(loop) { [unowned self] in isGivingBack = true }
     private var isGivingBack = false
+    private var clientLog = ClientLog()
 
     /// Work between two looks at the sockets.
     private static let sliceNanoseconds: UInt64 = 300_000
@@ -65,11 +66,16 @@ final class Program {
             monotonicMilliseconds: Int64(Loop.monotonicNanoseconds / 1_000_000))
     }
 
+    /// Logs what a client caused.
+    func logClient(_ line: @autoclosure () -> String) {
+        clientLog.write(line(), now: service.time.monotonicMilliseconds)
+    }
+
     /// Forgets a client.
     func drop(_ connection: Connection, because reason: String?) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         if let reason {
-            log("client of process \(connection.session.processID) dropped: \(reason)")
+            logClient("client of process \(connection.session.processID) dropped: \(reason)")
         }
         connection.close()
         service.close(connection.session)
@@ -90,7 +96,7 @@ final class Program {
                 return
             }
             guard let session = service.open(processID: gcs_peer_process(socket)) else {
-                log("client refused: \(service.limits.sessionCountMax) clients are connected")
+                logClient("client refused: \(service.limits.sessionCountMax) clients are connected")
                 close(socket)
                 return
             }

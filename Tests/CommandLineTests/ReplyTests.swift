@@ -46,5 +46,7 @@ import Testing
         #expect(["alive", "lost", "unknown"].map(status) == [.alive, .lost, .unknown])
         #expect(status("of later") == .unknown)
         #expect(NodeStatus(map([])).status == .unknown)
+        #expect(NodeStatus(map([("last-seen-ms", .integer(0))])).lastSeenMilliseconds == nil)
+        #expect(NodeStatus(map([("last-seen-ms", .integer(7))])).lastSeenMilliseconds == 7)
     }
 }

@@ -103,7 +103,6 @@ extension Model {
             if objects[id]?.isPinned == false { count += 1 }
             objects[id]?.isPinned = true
         }
-        noteOutputs(ids)
         return count
     }
 

@@ -17,9 +17,6 @@ struct Model {
         var arguments: [RecordID]
         var actor: RecordID?
         var sequence = 0
-        var state = TaskState.pending
-        /// Whether an output was seen since it has arguments.
-        var hadOutput = false
     }
 
     enum Status {
@@ -62,8 +59,7 @@ struct Model {
     }
 
     mutating func addTask(
-        _ id: RecordID, _ specification: [UInt8], actor: RecordID?, arguments: [RecordID],
-        state: TaskState
+        _ id: RecordID, _ specification: [UInt8], actor: RecordID?, arguments: [RecordID]
     ) throws(StoreError) -> Bool {
         let old = tasks[id]
         var owner = old?.owner
@@ -71,20 +67,13 @@ struct Model {
         guard let owner else { return false }
         var task = Task(
             owner: owner, specification: specification, arguments: arguments, actor: actor)
-        task.state = state
-        if !arguments.isEmpty {
-            task.hadOutput = old.map { !$0.arguments.isEmpty && $0.hadOutput } ?? false
-            if outputCount(id) > 0 { task.hadOutput = true }
-        }
         if let actor {
             if let old, old.actor == actor {
                 task.sequence = old.sequence
             } else {
                 lastSequence += 1
                 task.sequence = lastSequence
-                if owner != .root {
-                    actors[actor, default: []].append((lastSequence, owner))
-                }
+                if owner != .root { actors[actor, default: []].append((lastSequence, owner)) }
             }
         }
         tasks[id] = task
@@ -93,10 +82,7 @@ struct Model {
     }
 
     mutating func addObject(_ id: RecordID, _ node: String) throws(StoreError) -> Bool {
-        if objects[id] == nil {
-            objects[id] = Object(owner: try home(id))
-            noteOutputs([id])
-        }
+        if objects[id] == nil { objects[id] = Object(owner: try home(id)) }
         return objects[id]?.nodes.insert(node).inserted ?? false
     }
 
@@ -115,7 +101,6 @@ struct Model {
             objects[id, default: Object(owner: batch)].isKept = true
             count += 1
         }
-        noteOutputs(ids)
         return count
     }
 
@@ -133,7 +118,6 @@ struct Model {
             objects[id]?.isKept = false
             objects[id]?.isOrphan = false
         }
-        noteOutputs(ids)
         for owner in owners { objectsMoved(from: owner, to: batch) }
         return count
     }

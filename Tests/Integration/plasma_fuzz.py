@@ -63,7 +63,7 @@ def valid(source):
     kind, body = source.choice([
         lambda: (1, table(one, evicts, ("q", size), ("q", source.choice([0, 0, 9])), 0)),
         lambda: (1, table(one, evicts, ("q", size), ("q", 0), 0)),
-        lambda: (3, table(one, evicts, b"x" * (size % 300_000), b"meta", b"12345678")),
+        lambda: (3, table(one, evicts, b"x" * min(size, 1 << 20), b"meta", b"12345678")),
         lambda: (5, table(one)),
         lambda: (7, table(one, b"12345678")),
         lambda: (9, table(ids(source, 20), ("q", source.choice([0, 0, 5, 2000, -1])))),
@@ -86,7 +86,9 @@ def valid(source):
 def extension(source):
     """A message of our own extension, and what makes the store listen to it."""
     kind = source.choice([1000, 1000, 1000, 1002, 1004, 1006, 1008, 1010, 1012])
-    numbers = [source.choice([0, 1, 2, 100, 1000, 1 << 22]) for _ in range(source.randrange(6))]
+    numbers = [
+        source.choice([0, 1, 2, 100, 1000, 1 << 22, (1 << 63) - 1, -1 << 63, -1])
+        for _ in range(source.randrange(6))]
     return kind, table(numbers, ids(source, 20))
 
 
@@ -238,7 +240,7 @@ class Hostile:
         end = self.source.randrange(len(data) + 1) if self.source.random() < 0.3 else len(data)
         with contextlib.suppress(BlockingIOError):
             end = self.socket.send(data[:end])
-        self.unsent = data[end:][:1 << 16]
+        self.unsent = data[end:][:4 << 20]
 
     def pass_descriptors(self):
         """As a part of Subscribe, or where nobody asked for one."""
@@ -280,7 +282,8 @@ def watch(path, stop, results):
         while not stop.is_set():
             begin = time.monotonic()
             assert raw.ask(15, table(MINE))[0] == 16
-            kind, _ = raw.ask(3, table(OTHER, ("B", 1), b"y" * 500, b"", b"12345678"))
+            # One that may evict could have to wait for a node manager, which a hostile one may be.
+            kind, _ = raw.ask(3, table(OTHER, ("B", 0), b"y" * 500, b"", b"12345678"))
             assert kind == 4, kind
             kind, body = raw.ask(13, table(1, [OTHER]))
             assert kind == 14, kind
@@ -384,7 +387,7 @@ def wait_for(store, before):
         after = State(store)
         if (after.descriptors <= before.descriptors + 1 and after.objects == before.objects
                 and after.used == before.used and after.mapped <= before.mapped + (1 << 20)):
-            return
+            return after
         assert time.monotonic() < end, f"before: {before}; 15 s afterwards: {after}"
         delete_all_but(store, [MINE, OTHER])
         time.sleep(0.1)
@@ -407,19 +410,19 @@ def fuzz(store, seed, seconds):
 
     opened, acted = hurt(store, source, seconds, alive)
     assert store.is_running(), f"seed {seed}: the store ended: {store.process.poll()}"
-    wait_for(store, before)
+    after = wait_for(store, before)
     stop.set()
     said = results.get(timeout=30)
     assert isinstance(said, tuple), f"seed {seed}: the other client was not served: {said}"
     watcher.join()
     count, longest = said
     print(f"{opened} hostile clients did {acted} things in {seconds:.0f} s; the other client asked "
-          f"{3 * count} times and waited at most {longest * 1000:.1f} ms; afterwards: {State(store)}")
+          f"{3 * count} times and waited at most {longest * 1000:.1f} ms")
+    print(f"before: {before}; afterwards: {after}")
     assert count > seconds / 0.1 * 0.5, f"only {count} rounds of the other client"
-    dropped = store.log_text().count("dropped")
     assert store.stop(signal.SIGTERM) == 0, store.log_text()[-4000:]
     assert "AddressSanitizer" not in store.log_text(), store.log_text()[-8000:]
-    print(f"{dropped} clients were dropped; the store ended cleanly")
+    print("the store ended cleanly")
 
 
 def main():

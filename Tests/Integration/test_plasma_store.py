@@ -219,6 +219,19 @@ def test_a_subscriber_that_only_says_it_writes_no_more_is_told(ours):
     assert len(near.recv(1000)) > 20
 
 
+def test_a_node_manager_of_endless_patience_harms_nobody(ours):
+    manager, other = Raw(ours), Raw(ours)
+    assert manager.ask(1000, table([1], []))[0] == 1001
+    manager.send(frame(1002, table([1 << 62, (1 << 63) - 1, 1000, 0], [])))
+    for number in range(3):
+        other.send(frame(
+            3, table(ID[:-1] + bytes([number]), ("B", 1), b"x" * (SMALL // 2), b"", b"12345678")))
+    assert other.reply()[0] == 4 and other.reply()[0] == 4
+    assert answers(ours)
+    manager.close()
+    assert answers(ours)
+
+
 def test_random_bytes_harm_nobody(ours):
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"SEED={seed}")

@@ -21,6 +21,7 @@ struct World {
     /// From where on the store was asked who uses what; `nil` until it is asked.
     var pinsAskedFrom: Int64?
     var isUsageAsked = false
+    var spillRequests: [NodeManager.SpillRequest] = []
 
     init(_ change: (inout NodeManager.Configuration) -> Void = { _ in }) {
         manager = NodeManager(Self.configuration(change))
@@ -42,6 +43,7 @@ struct World {
             case .delete, .list, .drain: toStore.append(output)
             case .askPins(let sequence): pinsAskedFrom = sequence
             case .askUsage: isUsageAsked = true
+            case .spilling(let request): spillRequests.append(request)
             case .say(_, let text): said.append(text)
             }
         }
@@ -112,7 +114,7 @@ struct World {
         case .drain:
             storeTells()
             take(.storeDrained)
-        case .send, .say, .askPins, .askUsage: break
+        case .send, .say, .askPins, .askUsage, .spilling: break
         }
     }
 

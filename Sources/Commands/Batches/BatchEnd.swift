@@ -25,16 +25,13 @@ extension Command {
 
     static let batchDestroy = Command(
         "DESTROY", "Releases a batch and its children at once, kept objects too.",
-        group: .batches,
-        complexity: "O(batches ended + objects kept or adopted), in slices between other commands",
+        group: .batches, complexity: "O(batches ended + objects kept or adopted)",
         flags: [.write, .fast],
         arguments: [.integer("batch")],
         reply: "integer: records released"
     ) { (call) throws(CommandError) in
         let batch = try call.batch()
-        let (count, rest) = try call.attempt { () throws(StoreError) in
-            try call.store.destroyBatch(batch)
-        }
-        if let rest { call.wait(for: .job(rest, plus: 0)) } else { call.reply.integer(count) }
+        call.reply.integer(
+            try call.attempt { () throws(StoreError) in try call.store.destroyBatch(batch) })
     }
 }

@@ -42,6 +42,6 @@ extension Command {
         subscribe, psubscribe, unsubscribe, punsubscribe, publish, pubsub,
         // The connection and the server.
         ping, echo, hello, quit, reset, select, client,
-        command, config, info, dbsize, flushall, flushdb, time, shutdown,
+        command, config, info, dbsize, flushall, flushdb, load, time, shutdown,
     ]
 }

@@ -61,7 +61,6 @@ extension RecordKind {
         case .task: "TASK:"
         case .object: "OBJECT:"
         case .actor: "ACTOR:"
-        case .need: preconditionFailure("a hidden record that is told")
         }
     }
 }
@@ -112,7 +111,7 @@ extension ServerState {
             guard store.isAlive(id) else { return nil }
             throw .wrongType
         case .log: throw .wrongType
-        case .record(_, .need), .other: return nil
+        case .other: return nil
         }
     }
 

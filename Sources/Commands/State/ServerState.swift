@@ -26,6 +26,8 @@ public struct ServerState: ~Copyable {
     public let startedAt: Int64
     /// 40 hexadecimal digits, others for each run.
     public let runID: String
+    /// Whether an append-only file is being taken in.
+    public var isLoading = false
     /// Counters for INFO.
     public var statistics = Statistics()
     /// The connections that registered nodes last, by the node's name.

@@ -37,7 +37,8 @@ final class NeedsOperation: Operation {
     /// Notes who the node manager is; one that is new gets all that is awaited now.
     private func start(_ request: NeedsRequest, _ session: Session, _ service: StoreService) {
         isStarted = true
-        service.spilling.graceMilliseconds = max(0, request.graceMilliseconds)
+        service.spilling.graceMilliseconds = min(
+            max(0, request.graceMilliseconds), service.limits.graceMillisecondsMax)
         service.store.guardsPrimaries = true
         if service.spilling.manager !== session || service.store.needs.isOverfull {
             service.spilling.manager = session

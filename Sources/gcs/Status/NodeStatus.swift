@@ -50,7 +50,8 @@ struct NodeStatus: Encodable {
         store = text("store")
         objectCount = number("objects")
         byteCount = number("bytes")
-        lastSeenMilliseconds = number("last-seen-ms")
+        // 0 for a node that was only named.
+        lastSeenMilliseconds = number("last-seen-ms").flatMap { $0 > 0 ? $0 : nil }
         acknowledged = text("acknowledged")
         behindCount = 0
         status = Status(rawValue: text("status")) ?? .unknown

@@ -1,0 +1,197 @@
+internal import Identifiers
+
+/// The format of the changes that GCS.LOAD takes.
+public enum JournalFormat {
+    /// Told in each HEAD; another one is refused.
+    public static let version = 1
+}
+
+extension ControlStore {
+    /// Whether changes are noted, to be told by `commitJournal()`.
+    public var isJournaling: Bool { journal.isOn }
+
+    /// Begins to note changes; what is there already is told by a `JournalWalk`.
+    public mutating func startJournal() { journal.isOn = true }
+
+    /// Notes nothing any more, and forgets what was noted.
+    public mutating func stopJournal() {
+        journal.isOn = false
+        journal.forget()
+        journal.references.clear()
+        journal.writer.clear()
+    }
+
+    /// The changes told since `clearJournal()`, as RESP commands.
+    ///
+    /// Valid until the store changes.
+    public var journalBytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: journal.writer.base, count: journal.writer.count)
+    }
+
+    /// Forgets the changes that were handed on.
+    public mutating func clearJournal() { journal.writer.clear() }
+
+    /// Tells what changed since the last time: what each thing is now.
+    ///
+    /// The order matters to whom reads it: what ended first, then what other things name.
+    public mutating func commitJournal() {
+        guard journal.isOn else { return }
+        if journal.isReset { journal.writer.start("RESET", wordCount: 0) }
+        if journal.hasHead { tellHead() }
+        for (batch, time) in journal.ended {
+            journal.writer.start("ENDED", wordCount: 2)
+            journal.writer.word(batch.rawValue)
+            journal.writer.word(time)
+        }
+        for name in journal.nodes { tellNode(name) }
+        for batch in journal.batches { tellBatch(batch) }
+        for key in journal.keys { tellRecord(key) }
+        for (batch, other) in journal.dependencies { tellDependency(batch, other) }
+        tellActors()
+        for entry in journal.entries {
+            journal.writer.start("ENTRY", wordCount: 2)
+            journal.writer.word(entry.id)
+            journal.writer.word(entry.fields)
+        }
+        let references = UnsafeRawBufferPointer(
+            start: journal.references.base, count: journal.references.count)
+        journal.writer.append(references)
+        journal.references.clear()
+        journal.forget()
+    }
+
+    /// Whether something is noted or told that was not handed on.
+    public var hasJournal: Bool {
+        journal.isOn
+            && (journal.writer.count > 0 || !journal.keys.isEmpty || !journal.batches.isEmpty
+                || !journal.entries.isEmpty || !journal.ended.isEmpty || !journal.nodes.isEmpty
+                || !journal.dependencies.isEmpty || !journal.runs.isEmpty
+                || !journal.chains.isEmpty || journal.references.count > 0 || journal.hasHead
+                || journal.isReset)
+    }
+
+    private mutating func tellHead() {
+        journal.writer.start("HEAD", wordCount: 6)
+        journal.writer.word(JournalFormat.version)
+        journal.writer.word(nodes.numberCount)
+        journal.writer.word(actors.lastSequence)
+        journal.writer.word(log.lastID)
+        journal.writer.word(log.lastTrimmedID)
+        journal.writer.word(log.addedCount)
+    }
+
+    private mutating func tellNode(_ name: [UInt8]) {
+        guard let position = name.withUnsafeBufferPointer({ nodes.position(of: $0, memory.seeds) }),
+            let node = nodes.nodes[position]
+        else {
+            journal.writer.start("NODEGONE", wordCount: 1)
+            return journal.writer.word(name)
+        }
+        journal.writer.start("NODE", wordCount: 8)
+        journal.writer.word(name)
+        journal.writer.word(position)
+        journal.writer.word(node.number)
+        journal.writer.word(nodes.numberCount)
+        journal.writer.word(node.address)
+        journal.writer.word(node.store)
+        journal.writer.word(node.registeredAt)
+        journal.writer.word(node.acknowledged)
+    }
+
+    private mutating func tellBatch(_ id: BatchID) {
+        guard id != .root, let batch = batches.find(id, memory.seeds) else { return }
+        let parent = batches.batch(atSlot: batch.pointee.parent)?.pointee.id ?? .root
+        let flags = (batch.pointee.isNoCleanup ? 1 : 0) | (batch.pointee.goesWithParent ? 2 : 0)
+        journal.writer.start("BATCH", wordCount: 9)
+        journal.writer.word(id.rawValue)
+        journal.writer.word(parent.rawValue)
+        journal.writer.word(batch.pointee.status.rawValue)
+        journal.writer.word(batch.pointee.reason.rawValue)
+        journal.writer.word(flags)
+        journal.writer.word(batch.pointee.createdAt)
+        journal.writer.word(batch.pointee.endedAt)
+        journal.writer.word(batch.pointee.deadline)
+        journal.writer.word(batch.pointee.nameBytes)
+    }
+
+    private mutating func tellRecord(_ key: RecordKey) {
+        let site = locate(key)
+        guard let owner = site.batch, let payload = payload(site) else {
+            journal.writer.start("GONE", wordCount: 2)
+            journal.writer.word(key.kind.rawValue)
+            return journal.writer.word(key.id)
+        }
+        journal.writer.start("RECORD", wordCount: 5)
+        journal.writer.word(key.kind.rawValue)
+        journal.writer.word(key.id)
+        journal.writer.word(owner.pointee.id.rawValue)
+        journal.writer.word(site.isStray ? 1 : 0)
+        journal.writer.word(UnsafeRawBufferPointer(payload))
+    }
+
+    private mutating func tellDependency(_ id: BatchID, _ otherID: BatchID) {
+        guard let batch = batches.find(id, memory.seeds),
+            let other = batches.find(otherID, memory.seeds),
+            let kinds = batch.pointee.links?.pointee.dependsOn[other.pointee.slot]
+        else { return }
+        journal.writer.start("DEPEND", wordCount: 3)
+        journal.writer.word(id.rawValue)
+        journal.writer.word(otherID.rawValue)
+        journal.writer.word(kinds.rawValue)
+    }
+
+    private mutating func tellActors() {
+        for (actor, id, sequence) in journal.runs where batches.find(id, memory.seeds) != nil {
+            journal.writer.start("RUN", wordCount: 3)
+            journal.writer.word(actor)
+            journal.writer.word(id.rawValue)
+            journal.writer.word(sequence)
+        }
+        for actor in journal.chains {
+            let runs = actors.chain(actor)?.runs ?? []
+            journal.writer.start("CHAIN", wordCount: 1 + 2 * runs.count)
+            journal.writer.word(actor)
+            for run in runs {
+                journal.writer.word(batches.batch(atSlot: run.slot)?.pointee.id.rawValue ?? 0)
+                journal.writer.word(run.last)
+            }
+        }
+    }
+}
+
+// MARK: - References
+
+extension ControlStore {
+    /// Tells of a reference: what it is now.
+    ///
+    /// Not of pins: stores tell them anew.
+    mutating func noteReference(_ info: ReferenceInfo) {
+        guard journal.isOn, info.type.isClaim else { return }
+        journal.references.start("REF", wordCount: 7)
+        journal.references.word(info.node)
+        journal.references.word(info.process)
+        journal.references.word(info.type.rawValue)
+        journal.references.word(info.object)
+        journal.references.word(info.size.map { Int64($0) } ?? -1)
+        journal.references.word(info.isDriver ? 1 : 0)
+        journal.references.word(info.site)
+    }
+
+    mutating func noteReferenceGone(
+        _ holder: HolderName, _ type: ReferenceType, _ object: RecordID
+    ) {
+        guard journal.isOn, type.isClaim else { return }
+        journal.references.start("UNREF", wordCount: 4)
+        journal.references.word(UnsafeRawBufferPointer(holder.node))
+        journal.references.word(holder.process)
+        journal.references.word(type.rawValue)
+        journal.references.word(object)
+    }
+
+    mutating func noteHolderGone(_ node: UnsafeBufferPointer<UInt8>, _ process: UInt32?) {
+        guard journal.isOn else { return }
+        journal.references.start("CLEAR", wordCount: process == nil ? 1 : 2)
+        journal.references.word(UnsafeRawBufferPointer(node))
+        if let process { journal.references.word(process) }
+    }
+}

@@ -1,0 +1,63 @@
+internal import Identifiers
+
+/// What changed since the last commit, by name; the commit writes what each is now.
+///
+/// Every change is absolute: it tells what a thing is, not what was done to it. So a log may tell some
+/// of them twice, or begin in the middle, as long as the last word on each thing is in it.
+struct Journal: ~Copyable {
+    /// Whether changes are noted at all.
+    var isOn = false
+    /// Changes told, to be handed on.
+    var writer = JournalWriter()
+
+    var isReset = false
+    var hasHead = false
+    var ended: [(batch: BatchID, at: Int64)] = []
+    var nodes: [[UInt8]] = []
+    var batches: [BatchID] = []
+    var keys: [RecordKey] = []
+    var dependencies: [(batch: BatchID, on: BatchID)] = []
+    var runs: [(actor: RecordID, batch: BatchID, sequence: UInt64)] = []
+    var chains: [RecordID] = []
+    var entries: [DeletionLog.Entry] = []
+    /// Changes of references, in their order, as commands.
+    var references = JournalWriter()
+
+    /// Notes that a record changed, came or went.
+    @inline(__always)
+    mutating func note(_ key: RecordKey) {
+        if isOn { noteKey(key) }
+    }
+
+    @inline(never)
+    private mutating func noteKey(_ key: RecordKey) {
+        if let last = keys.last, last == key { return }
+        keys.append(key)
+    }
+
+    /// Notes that a batch began or changed.
+    mutating func note(_ batch: BatchID) {
+        if isOn, batches.last != batch { batches.append(batch) }
+    }
+
+    /// Forgets what was noted and not told: the store was emptied.
+    mutating func reset() {
+        guard isOn else { return }
+        forget()
+        references.clear()
+        (isReset, hasHead) = (true, true)
+    }
+
+    /// Forgets what is told.
+    mutating func forget() {
+        (isReset, hasHead) = (false, false)
+        ended.removeAll(keepingCapacity: true)
+        nodes.removeAll(keepingCapacity: true)
+        batches.removeAll(keepingCapacity: true)
+        keys.removeAll(keepingCapacity: true)
+        dependencies.removeAll(keepingCapacity: true)
+        runs.removeAll(keepingCapacity: true)
+        chains.removeAll(keepingCapacity: true)
+        entries.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,144 @@
+internal import Identifiers
+
+/// Changes as RESP commands `GCS.LOAD <change> ...`, one behind the other in a buffer that only grows.
+struct JournalWriter: ~Copyable {
+    private(set) var base: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    /// Bytes written.
+    private(set) var count = 0
+
+    /// Bytes above which an emptied buffer is given back.
+    private static let keptByteCount = 4 << 20
+    private static let firstByteCount = 64 << 10
+
+    init() {
+        capacity = Self.firstByteCount
+        base = .allocate(capacity: capacity)
+    }
+
+    deinit { base.deallocate() }
+
+    mutating func clear() {
+        count = 0
+        guard capacity > Self.keptByteCount else { return }
+        base.deallocate()
+        capacity = Self.firstByteCount
+        base = .allocate(capacity: capacity)
+    }
+
+    @inline(__always)
+    private mutating func reserve(_ byteCount: Int) {
+        if capacity &- count < byteCount { grow(byteCount) }
+    }
+
+    @inline(never)
+    private mutating func grow(_ byteCount: Int) {
+        let wanted = max(capacity * 2, count + byteCount)
+        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
+        larger.update(from: base, count: count)
+        base.deallocate()
+        base = larger
+        capacity = wanted
+    }
+
+    /// Starts a command with `wordCount` words behind the name of the change.
+    mutating func start(_ change: StaticString, wordCount: Int) {
+        reserve(64)
+        put(UInt8(ascii: "*"))
+        put(wordCount + 2)
+        endLine()
+        let name: StaticString = "$8\r\nGCS.LOAD\r\n"
+        put(name.utf8Start, name.utf8CodeUnitCount)
+        word(UnsafeRawBufferPointer(start: change.utf8Start, count: change.utf8CodeUnitCount))
+    }
+
+    /// Adds a word.
+    mutating func word(_ bytes: UnsafeRawBufferPointer) {
+        reserve(bytes.count + 32)
+        put(UInt8(ascii: "$"))
+        put(bytes.count)
+        endLine()
+        if let start = bytes.baseAddress {
+            put(start.assumingMemoryBound(to: UInt8.self), bytes.count)
+        }
+        endLine()
+    }
+
+    /// Adds whole commands.
+    mutating func append(_ commands: UnsafeRawBufferPointer) {
+        guard let start = commands.baseAddress, commands.count > 0 else { return }
+        reserve(commands.count)
+        put(start.assumingMemoryBound(to: UInt8.self), commands.count)
+    }
+
+    /// Adds a word.
+    mutating func word(_ bytes: [UInt8]) { bytes.withUnsafeBytes { word($0) } }
+
+    /// Adds an id as a word of 20 bytes.
+    mutating func word(_ id: RecordID) {
+        reserve(32)
+        let head: StaticString = "$20\r\n"
+        put(head.utf8Start, head.utf8CodeUnitCount)
+        id.store(to: UnsafeMutableRawPointer(base + count))
+        count += RecordID.byteCount
+        endLine()
+    }
+
+    /// Adds a number as a word of decimal digits.
+    mutating func word(_ value: Int64) {
+        reserve(48)
+        let digits = Self.digitCount(value.magnitude) + (value < 0 ? 1 : 0)
+        put(UInt8(ascii: "$"))
+        put(digits)
+        endLine()
+        if value < 0 { put(UInt8(ascii: "-")) }
+        put(value.magnitude)
+        endLine()
+    }
+
+    mutating func word(_ value: some BinaryInteger) { word(Int64(value)) }
+
+    /// Adds an entry's id as a word.
+    mutating func word(_ id: LogID) { word(Array(id.description.utf8)) }
+
+    private static func digitCount(_ value: UInt64) -> Int {
+        var count = 1
+        var rest = value / 10
+        while rest > 0 {
+            count += 1
+            rest /= 10
+        }
+        return count
+    }
+
+    @inline(__always)
+    private mutating func put(_ byte: UInt8) {
+        base[count] = byte
+        count &+= 1
+    }
+
+    @inline(__always)
+    private mutating func put(_ bytes: UnsafePointer<UInt8>, _ byteCount: Int) {
+        (base + count).update(from: bytes, count: byteCount)
+        count &+= byteCount
+    }
+
+    private mutating func put(_ value: Int) { put(UInt64(value)) }
+
+    private mutating func put(_ value: UInt64) {
+        let digits = Self.digitCount(value)
+        var rest = value
+        for position in stride(from: digits - 1, through: 0, by: -1) {
+            base[count + position] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
+        count &+= digits
+    }
+
+    @inline(__always)
+    private mutating func endLine() {
+        base[count] = UInt8(ascii: "\r")
+        base[count &+ 1] = UInt8(ascii: "\n")
+        count &+= 2
+    }
+}
