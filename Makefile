@@ -58,10 +58,9 @@ test-spilling: release venv ## 20 rounds of kills of node manager and store; ROU
 		-p no:cacheprovider -q -s -c Tests/Integration/pytest.ini --rootdir . \
 		Tests/Integration/test_spilling.py -k kills
 
-simulate: setup ## SEEDS=<count> random lives of the whole system; SEED=<number> one, with its trace
-	@$(SWIFT) build -c release --product simulate
-	@SWIFT_DETERMINISTIC_HASHING=1 .build/release/simulate \
-		$(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+simulate: setup ## SEEDS=<count> random lives of the whole system; SEED=<number> one, line by line
+	@$(SWIFT) build -c release --product gcs
+	@.build/release/gcs simulate $(if $(SEED),$(SEED),--seeds $(SEEDS)) $(ARGS)
 
 test-fuzz: setup venv ## hostile clients against the object store; SECONDS=300 SEED=<number> ASAN=1
 	@$(SWIFT) build $(FUZZED) --product plasma-store

@@ -90,8 +90,6 @@ let package = Package(
                 "NodeManager",
             ],
             swiftSettings: common),
-        .executableTarget(
-            name: "simulate", dependencies: ["Simulation"], swiftSettings: common),
 
         // Programs.
         .executableTarget(
@@ -116,7 +114,7 @@ let package = Package(
             name: "gcs",
             dependencies: [
                 "Identifiers", "RESP", "ControlClient", "GCSClient", "PlasmaClient",
-                "PlasmaProtocol", "Commands", "Settings", "EventLoop",
+                "PlasmaProtocol", "Commands", "Settings", "EventLoop", "Simulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: common),

@@ -1,5 +1,5 @@
-/// Batches by the time they end at, soonest first; each knows its place, so that a lease renewed a
-/// million times is one entry.
+/// Batches by the time they end at, soonest first, and of the same time by id; each knows its place, so
+/// that a lease renewed a million times is one entry.
 struct DeadlineHeap: ~Copyable {
     private var batches: UnsafeMutablePointer<BatchPointer>
     private var capacity = 64
@@ -41,24 +41,23 @@ struct DeadlineHeap: ~Copyable {
     private func settle(_ start: Int) {
         var position = start
         let batch = batches[position]
-        let deadline = batch.pointee.deadline
-        while position > 0, batches[(position - 1) / 2].pointee.deadline > deadline {
+        while position > 0, Self.isBefore(batch, batches[(position - 1) / 2]) {
             put(batches[(position - 1) / 2], at: position)
             position = (position - 1) / 2
         }
         while true {
             var child = 2 * position + 1
             guard child < count else { break }
-            if child + 1 < count,
-                batches[child + 1].pointee.deadline < batches[child].pointee.deadline
-            {
-                child += 1
-            }
-            guard batches[child].pointee.deadline < deadline else { break }
+            if child + 1 < count, Self.isBefore(batches[child + 1], batches[child]) { child += 1 }
+            guard Self.isBefore(batches[child], batch) else { break }
             put(batches[child], at: position)
             position = child
         }
         put(batch, at: position)
+    }
+
+    private static func isBefore(_ one: BatchPointer, _ other: BatchPointer) -> Bool {
+        (one.pointee.deadline, one.pointee.id) < (other.pointee.deadline, other.pointee.id)
     }
 
     private mutating func grow() {

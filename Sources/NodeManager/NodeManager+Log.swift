@@ -26,7 +26,8 @@ struct LogPosition {
 
     /// Goes on with a server that said what it remembers as acknowledged.
     mutating func resume(at position: LogID) {
-        acknowledged = max(acknowledged, position)
+        // Less than it was told, when the node was removed meanwhile: then it is told again.
+        acknowledged = position
         done = max(done, position)
         read = max(read, done)
     }

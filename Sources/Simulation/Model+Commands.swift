@@ -1,72 +1,128 @@
 internal import Identifiers
-internal import RESP
-
-/// What the server has to answer.
-enum Expectation: Equatable {
-    case anything
-    case someNumber
-    case number(Int64)
-    case status(String)
-    case error(String)
-
-    func allows(_ reply: ControlReply) -> Bool {
-        switch (self, reply) {
-        case (.anything, _), (.someNumber, .integer): true
-        case (.number(let number), .integer(let found)): number == found
-        case (.status(let text), .status(let found)): text == found
-        case (.error(let code), .error(let found, _)): code == found
-        default: false
-        }
-    }
-}
 
 extension Model {
     /// Does what the server did for a command.
     ///
     /// - Returns: what it has to have answered.
     mutating func carryOut(_ words: [String], at now: Int64) -> Expectation {
-        switch words.prefix(2).joined(separator: " ") {
-        case "GCS.BATCH START": return start(words, at: now)
-        case "GCS.BATCH KEEP": return keep(batch(words[2]), ids(words.dropFirst(3)))
-        case "GCS.BATCH TRANSFER": return transfer(batch(words[2]), ids(words.dropFirst(3)))
-        case "GCS.BATCH END": return end(batch(words[2]))
-        case "GCS.BATCH DESTROY":
-            return destroy(batch(words[2]), takesKept: true) ?? .someNumber
-        case "GCS.OBJECT FREE": return free(ids(words.dropFirst(2)))
-        case "GCS.OBJECT ADD": return add(ids(words[2...2]))
-        case "GCS.TASK ADD":
-            return isWritable(ids(words[2...2])[0]) ? .someNumber : .error("BATCHENDED")
-        default: return other(words, at: now)
+        switch words[0] {
+        case "GCS.BATCH": return carryOutBatch(words, at: now)
+        case "GCS.TASK": return carryOutTask(words)
+        case "GCS.ACTOR": return checkpoint(id(words[2]), at: id(words[3]))
+        case "GCS.OBJECT": return carryOutObject(words)
+        case "GCS.REF":
+            guard words[1] == "CLEAR" else { return refer(words, at: now) }
+            return .number(clear(words[2], words.count > 3 ? words[3] : nil))
+        case "GCS.NODE": return carryOutNode(words, at: now)
+        default: return carryOutKey(words, at: now)
         }
     }
 
-    private mutating func other(_ words: [String], at now: Int64) -> Expectation {
+    private mutating func carryOutBatch(_ words: [String], at now: Int64) -> Expectation {
+        let id = batch(words[2])
+        switch words[1] {
+        case "START": return start(words, at: now)
+        case "KEEP": return keep(id, ids(words.dropFirst(3)))
+        case "TRANSFER": return move(ids(words.dropFirst(3)), [], to: id)
+        case "DEPEND": return depend(id, on: batch(words[3]))
+        case "INFO": return batchInfo(id, at: now)
+        case "DESTROY":
+            return refusal(id, isRootRefused: true) ?? .number(collect(id, takesKept: true))
+        default:
+            if let refusal = refusal(id, isRootRefused: true) { return refusal }
+            switch end(id, isNoGC: words.last == "NOGC") {
+            case .deferred: return .status("DEFERRED")
+            case .done: return .status("ENDED")
+            case .active, nil: return .status("COLLECTED")
+            }
+        }
+    }
+
+    private mutating func carryOutTask(_ words: [String]) -> Expectation {
+        let id = id(words[2])
+        switch words[1] {
+        case "ADD": return addTask(id, words)
+        case "GET": return taskInfo(id)
+        default:
+            guard tasks[id] != nil else {
+                return .error(home(of: id) == nil ? "BATCHENDED" : "NOTASK")
+            }
+            tasks[id]?.state = words[3]
+            return .status("OK")
+        }
+    }
+
+    private mutating func carryOutObject(_ words: [String]) -> Expectation {
+        switch words[1] {
+        case "ADD": return addLocation(id(words[2]), words[3])
+        case "REMOVE": return removeLocation(id(words[2]), words[3])
+        case "GET": return objectInfo(id(words[2]))
+        case "PIN": return pin(ids(words.dropFirst(2)))
+        case "UNPIN": return unpin(ids(words.dropFirst(2)))
+        default: return free(ids(words.dropFirst(2)), takesTasks: words[2] == "TASKS")
+        }
+    }
+
+    private mutating func carryOutNode(_ words: [String], at now: Int64) -> Expectation {
+        switch words[1] {
+        case "REGISTER": register(words[2], at: now)
+        case "HEARTBEAT", "ACK": return hear(from: words[2], at: now)
+        case "REMOVE": return remove(words[2])
+        default: break
+        }
+        return .anything
+    }
+
+    private mutating func carryOutKey(_ words: [String], at now: Int64) -> Expectation {
         switch words[0] {
         case "DEL":
-            let isThere = destroy(batch(String(words[1].dropFirst(3))), takesKept: false) == nil
-            return .number(isThere ? 1 : 0)
-        case "EXPIRE":
-            let batch = batch(String(words[1].dropFirst(3)))
-            guard batches[batch]?.isActive == true else { return .number(0) }
-            setDeadline(batch, now + (Int64(words[2]) ?? 0) * 1000)
+            if words[1].hasPrefix("OBJECT:") { return free(ids(words[1...]), takesTasks: false) }
+            if words[1].hasPrefix("TASK:") {
+                return .number(tasks.removeValue(forKey: id(words[1])) == nil ? 0 : 1)
+            }
+            let id = batch(words[1])
+            guard batches[id] != nil else { return .number(0) }
+            _ = collect(id, takesKept: false)
             return .number(1)
+        case "SADD":
+            let tasks = ids(words[2...].filter { $0.hasPrefix("TASK:") }[...])
+            return move(
+                ids(words[2...].filter { $0.hasPrefix("OBJECT:") }[...]), tasks, to: batch(words[1])
+            )
+        case "SREM":
+            // As Redis answers for a key that is not there.
+            guard refusal(batch(words[1])) == nil else { return .number(0) }
+            return keep(batch(words[1]), ids(words[2...]))
+        case "SMEMBERS": return members(batch(words[1]))
+        case "TTL": return timeToLive(batch(words[1]), at: now)
+        case "PERSIST", "EXPIRE":
+            let id = batch(words[1])
+            guard batches[id]?.status == .active else { return .number(0) }
+            let had = batches[id]?.deadline != 0
+            batches[id]?.deadline = words.count > 2 ? now + (Int64(words[2]) ?? 0) * 1000 : 0
+            return .number(words.count > 2 || had ? 1 : 0)
         default: return .anything
         }
     }
 
-    private func batch(_ word: String) -> BatchID { BatchID(rawValue: Int64(word) ?? 0) }
+    private func batch(_ word: String) -> BatchID {
+        BatchID(rawValue: Int64(word.hasPrefix("GC:") ? String(word.dropFirst(3)) : word) ?? 0)
+    }
+
+    private func id(_ word: String) -> RecordID {
+        RecordID(hex: String(word.suffix(40))) ?? RecordID(batch: .root, unique: 0, index: 0)
+    }
 
     private func ids(_ words: ArraySlice<String>) -> [RecordID] {
-        words.compactMap { RecordID(hex: $0) }
+        words.compactMap { RecordID(hex: String($0.suffix(40))) }
     }
 
     /// Why a batch cannot be written about; `nil` when it lives.
-    private func refusal(_ id: BatchID) -> Expectation? {
-        if id == .root || batches[id] != nil { return nil }
+    func refusal(_ id: BatchID, isRootRefused: Bool = false) -> Expectation? {
+        if id == .root { return isRootRefused ? .error("ERR") : nil }
+        if batches[id] != nil { return nil }
         return .error(ended.contains(id) ? "BATCHENDED" : "NOBATCH")
     }
-
-    private func isWritable(_ id: RecordID) -> Bool { owner(of: id) != nil }
 
     private mutating func start(_ words: [String], at now: Int64) -> Expectation {
         let id = batch(words[3])
@@ -80,69 +136,51 @@ extension Model {
             }
         }
         if let refusal = refusal(new.parent) { return refusal }
-        if new.parent != .root, batches[new.parent]?.isActive != true { return .error("ERR") }
+        if new.parent != .root, batches[new.parent]?.status != .active { return .error("ERR") }
         if batches[id] != nil { return .error("ERR") }
         if ended.contains(id) { return .error("BATCHENDED") }
-        start(id, new)
+        batches[id] = new
         return .number(id.rawValue)
     }
 
-    private mutating func keep(_ batch: BatchID, _ ids: [RecordID]) -> Expectation {
-        guard batch != .root else { return .error("ERR") }
-        if let refusal = refusal(batch) { return refusal }
-        for id in ids {
-            guard let owner = owner(of: id) else { return .error("BATCHENDED") }
-            if owner != batch { return .error("ERR") }
+    private mutating func depend(_ id: BatchID, on other: BatchID) -> Expectation {
+        if let refusal = refusal(id) ?? refusal(other) { return refusal }
+        if id == .root || other == .root || id == other || isAncestor(other, of: id) {
+            return .error("ERR")
         }
-        let new = ids.filter { !kept.contains($0) }
-        for id in new {
-            record(id)
-            kept.insert(id)
-            owners[id] = batch
-        }
-        return .number(Int64(new.count))
+        return .number(batches[id]?.explicit.insert(other).inserted == true ? 1 : 0)
     }
 
-    private mutating func transfer(_ batch: BatchID, _ ids: [RecordID]) -> Expectation {
-        if let refusal = refusal(batch) { return refusal }
-        guard ids.allSatisfy(isWritable) else { return .error("BATCHENDED") }
-        var moved: Int64 = 0
-        for id in ids {
-            if owner(of: id) != batch || !records.contains(id) { moved += 1 }
-            record(id)
-            kept.remove(id)
-            owners[id] = id.batch == batch && batch != .root ? nil : batch
+    private mutating func addTask(_ id: RecordID, _ words: [String]) -> Expectation {
+        let old = tasks[id]
+        guard let owner = old?.owner ?? home(of: id) else { return .error("BATCHENDED") }
+        var task = Task(owner: owner)
+        for position in words.indices.dropFirst(4) {
+            switch words[position] {
+            case "STATE": task.state = words[position + 1]
+            case "ACTOR": task.actor = self.id(words[position + 1])
+            case "ARGS": task.arguments = ids(words.dropFirst(position + 2))
+            default: break
+            }
         }
-        return .number(moved)
-    }
-
-    private mutating func end(_ id: BatchID) -> Expectation {
-        guard let batch = batches[id] else { return refusal(id) ?? .anything }
-        if batch.isNoCleanup {
-            finish(id)
-            return .status("ENDED")
+        if let actor = task.actor {
+            task.turn = old?.turn ?? 0
+            if old?.actor != actor {
+                lastTurn += 1
+                task.turn = lastTurn
+                if owner != .root { actors[actor, default: []].append((lastTurn, owner)) }
+            }
         }
-        collect(id, takesKept: false)
-        return .status("COLLECTED")
+        tasks[id] = task
+        for argument in task.arguments { name(argument, by: owner) }
+        return .number(old == nil ? 1 : 0)
     }
 
-    private mutating func destroy(_ id: BatchID, takesKept: Bool) -> Expectation? {
-        if let refusal = refusal(id) { return refusal }
-        collect(id, takesKept: takesKept)
-        return nil
-    }
-
-    private mutating func free(_ ids: [RecordID]) -> Expectation {
-        let freed = ids.filter { records.contains($0) }
-        for id in freed { condemn(id) }
-        return .number(Int64(freed.count))
-    }
-
-    private mutating func add(_ ids: [RecordID]) -> Expectation {
-        for id in ids {
-            guard isWritable(id) else { return .error("BATCHENDED") }
-            record(id)
-        }
-        return .someNumber
+    private mutating func checkpoint(_ actor: RecordID, at id: RecordID) -> Expectation {
+        guard let task = tasks[id] else { return .error("NOTASK") }
+        guard task.actor == actor else { return .error("ERR") }
+        actors[actor]?.removeAll { $0.turn <= task.turn }
+        releaseAll()
+        return .status("OK")
     }
 }

@@ -2,116 +2,125 @@ internal import Identifiers
 
 /// What the server must know, and what may be deleted: the contract's rules, written plainly.
 ///
-/// It hears of every command when the server has carried it out, with the reply, even when that reply
-/// is lost on its way.
+/// Sets and dictionaries, walked whole; nothing of how the server does it. It hears of every command
+/// where the server sends the reply, before the network can lose that, so it never has to guess whether
+/// a command was carried out.
 struct Model {
+    enum Status: String {
+        case active
+        case done
+        case deferred
+    }
+
     struct Batch {
         var parent: BatchID
-        var isActive = true
+        var status = Status.active
         var isNoCleanup = false
+        /// Taken along by the end of its parent: it waits for it.
+        var goesWithParent = false
         /// Milliseconds of the server's clock; 0 for never.
         var deadline: Int64 = 0
+        /// Owners of objects that its tasks named, and batches that DEPEND named.
+        var named: Set<BatchID> = []
+        var explicit: Set<BatchID> = []
+    }
+
+    struct Object {
+        var owner: BatchID
+        var isKept = false
+        var isPinned = false
+        /// Whether only its pin keeps it.
+        var isOrphan = false
+        var nodes: Set<String> = []
+    }
+
+    struct Task {
+        var owner: BatchID
+        var state = "PENDING"
+        var actor: RecordID?
+        var arguments: [RecordID] = []
+        /// Its number among all tasks on actors, by first ADD.
+        var turn = 0
+    }
+
+    struct Reference: Hashable {
+        var node: String
+        var process: String
+        var type: String
+        var object: RecordID
     }
 
     /// Batches that live, without the root.
-    private(set) var batches: [BatchID: Batch] = [:]
+    var batches: [BatchID: Batch] = [:]
     /// Batches that ended in this life of the server.
     private(set) var ended: Set<BatchID> = []
-    /// Owners of objects that belong elsewhere than their id says.
-    var owners: [RecordID: BatchID] = [:]
-    var kept: Set<RecordID> = []
-    /// Objects that the server has a record of.
-    var records: Set<RecordID> = []
+    var records: [RecordID: Object] = [:]
+    var tasks: [RecordID: Task] = [:]
+    /// Who had tasks on an actor since its last checkpoint, in order.
+    var actors: [RecordID: [(turn: Int, batch: BatchID)]] = [:]
+    var lastTurn = 0
+    var references: Set<Reference> = []
+    /// Objects that have references, one of which was more than a pin of a store.
+    var claimed: Set<RecordID> = []
+    /// When each registered node was last heard of.
+    var lastSeen: [String: Int64] = [:]
+    /// When a process of a node last told of a reference.
+    var lastReferred: [String: Int64] = [:]
+    /// Nodes that the server has heard the name of.
+    var knownNodes: Set<String> = []
+    /// Whether an object that lost its last reference is freed.
+    let isCounting: Bool
+
     /// Objects that were put, or named in a command.
-    var objects: Set<RecordID> = []
+    private(set) var objects: Set<RecordID> = []
     /// Objects that some deletion was about, ever: a node may delete them.
     private(set) var mayGo: Set<RecordID> = []
     /// Objects that a deletion was about since this was last emptied.
     var condemned: [RecordID] = []
     private var everEnded: Set<BatchID> = []
 
-    /// Who owns an object; `nil` when its batch has ended and it is not kept.
-    func owner(of id: RecordID) -> BatchID? {
-        if let owner = owners[id] { return owner }
+    init(isCounting: Bool) { self.isCounting = isCounting }
+
+    /// Who owns a new record of this id; `nil` when its batch has ended.
+    func home(of id: RecordID) -> BatchID? {
         if id.batch == .root || batches[id.batch] != nil { return id.batch }
         return ended.contains(id.batch) ? nil : .root
     }
+
+    /// Who owns an object, or would.
+    func owner(of id: RecordID) -> BatchID? { records[id]?.owner ?? home(of: id) }
 
     /// An object was put into a store.
     mutating func put(_ id: RecordID) {
         objects.insert(id)
         // Put after its batch ended, or where the server that knew has forgotten it.
-        if owners[id] == nil, everEnded.contains(id.batch) { mayGo.insert(id) }
+        let isAtHome = records[id].map { $0.owner == id.batch } ?? true
+        if isAtHome, everEnded.contains(id.batch) { mayGo.insert(id) }
     }
 
     /// The server lost its memory.
     mutating func forget() {
-        batches = [:]
-        ended = []
-        owners = [:]
-        kept = []
-        records = []
+        var new = Model(isCounting: isCounting)
+        (new.objects, new.mayGo, new.everEnded) = (objects, mayGo, everEnded)
+        self = new
     }
 
-    mutating func start(_ id: BatchID, _ batch: Batch) { batches[id] = batch }
-
-    mutating func setDeadline(_ id: BatchID, _ deadline: Int64) { batches[id]?.deadline = deadline }
-
-    /// An object gets a record that it has not; of a batch nobody knows it is the root's from then on.
+    /// An object has a record from now on; what is not there yet belongs to the batch in its id.
     mutating func record(_ id: RecordID) {
         objects.insert(id)
-        records.insert(id)
-        if owners[id] == nil, id.batch != .root, batches[id.batch] == nil { owners[id] = .root }
+        if records[id] == nil { records[id] = Object(owner: home(of: id) ?? .root) }
     }
 
+    /// A deletion is about an object.
     mutating func condemn(_ id: RecordID) {
-        records.remove(id)
-        owners[id] = nil
-        kept.remove(id)
+        records[id] = nil
         mayGo.insert(id)
         condemned.append(id)
     }
-}
 
-// MARK: - Ends
-
-extension Model {
-    private func children(of id: BatchID) -> [BatchID] {
-        batches.filter { $0.value.parent == id }.keys.sorted()
-    }
-
-    /// Ends a batch and its descendants, but leaves their records.
-    mutating func finish(_ id: BatchID) {
-        if batches[id]?.isActive == true {
-            batches[id]?.isActive = false
-            batches[id]?.deadline = 0
-        }
-        for child in children(of: id) { finish(child) }
-    }
-
-    /// Collects a batch after its descendants; kept objects pass to the parent.
-    mutating func collect(_ id: BatchID, takesKept: Bool) {
-        for child in children(of: id) { collect(child, takesKept: takesKept) }
-        guard let batch = batches[id] else { return }
-        let owned = objects.filter { owner(of: $0) == id }.sorted { $0.isBefore($1) }
-        for object in owned where kept.contains(object) && !takesKept {
-            kept.remove(object)
-            owners[object] = object.batch == batch.parent ? nil : batch.parent
-        }
-        for object in owned where owner(of: object) == id { condemn(object) }
+    mutating func bury(_ id: BatchID) {
         batches[id] = nil
         ended.insert(id)
         everEnded.insert(id)
-    }
-
-    /// Ends the batches whose time has passed.
-    mutating func expire(at now: Int64) {
-        let due = batches.filter { (1...now).contains($0.value.deadline) }
-            .sorted { ($0.value.deadline, $0.key) < ($1.value.deadline, $1.key) }
-        for (id, _) in due {
-            guard let batch = batches[id], batch.deadline != 0 else { continue }
-            batches[id]?.deadline = 0
-            if batch.isNoCleanup { finish(id) } else { collect(id, takesKept: false) }
-        }
     }
 }

@@ -13,12 +13,18 @@ struct Plan {
     var latencyMax: Int64
     /// How many of a hundred faults restart the server.
     var serverRestartPercent: Int
-    /// How many of a hundred batches drivers end in the end.
+    /// How many of a hundred ends that drivers think of do they ask for; and in the end, of all batches.
+    var eagerness: Int
     var endPercent: Int
     /// Ids per Delete request, entries per page of the log, reports under way.
     var chunkCount: Int
     var pageCount: Int
     var windowCount: Int
+
+    /// Whether drivers report references; whether the last one frees; seconds that a node may be silent.
+    var hasReferences: Bool
+    var isCounting: Bool
+    var nodeTimeout: Int
 
     /// Milliseconds between the last fault and the check.
     static let healing: Int64 = 60_000
@@ -32,9 +38,13 @@ struct Plan {
         latePercent = random.pick([0, 5, 20]) ?? 0
         latencyMax = random.number(50...1_500)
         serverRestartPercent = random.pick([0, 0, 4, 15]) ?? 0
+        eagerness = random.pick([20, 50, 100]) ?? 100
         endPercent = random.pick([0, 50, 100]) ?? 100
         chunkCount = random.pick([1, 3, 100]) ?? 100
         pageCount = random.pick([1, 2, 1000]) ?? 1000
         windowCount = random.pick([1, 4, 256]) ?? 256
+        hasReferences = random.happens(60)
+        isCounting = hasReferences && random.happens(60)
+        nodeTimeout = random.pick([0, 2, 5, 30]) ?? 30
     }
 }

@@ -24,6 +24,8 @@ struct SimulatedNode {
     var mustGo: Set<RecordID> = []
     /// Whether the server in its present life has this node registered.
     var isRegistered = false
+    /// Whether it has read nothing since its link was cut; for planted bugs.
+    var hasReconnected = false
 
     init(_ number: Int, _ plan: Plan, skew: Int64) {
         name = "n\(number)"
@@ -41,11 +43,4 @@ struct SimulatedNode {
 
     /// The agent forgets everything.
     mutating func forget(_ plan: Plan) { manager = Self.makeManager(name, plan) }
-}
-
-/// Who starts batches; what it remembers is what it sent.
-struct Driver {
-    var link: Int?
-    var batches: [BatchID] = []
-    var objects: [RecordID] = []
 }

@@ -10,10 +10,13 @@ struct SimulatedServer: ~Copyable {
     private var transport = LinkTransport()
     private var sessions: [Int: SessionPointer] = [:]
 
-    init(seed: UInt64, at now: Int64) {
+    init(seed: UInt64, _ plan: Plan, at now: Int64) {
         var random = Random(seed: seed)
+        var settings = ServerSettings()
+        settings.referenceCounting = plan.isCounting
+        settings.nodeTimeout = .seconds(plan.nodeTimeout)
         core = Server(
-            settings: ServerSettings(), host: Host(), seeds: HashSeeds(from: &random),
+            settings: settings, host: Host(), seeds: HashSeeds(from: &random),
             unixMicroseconds: now * 1000)
         core.begin(at: now * 1000)
     }
@@ -69,6 +72,34 @@ struct SimulatedServer: ~Copyable {
 
     /// Deletions that some registered node has not acknowledged.
     var logCount: Int { core.state.pointee.store.log.count }
+
+    /// The status of every living batch but the root.
+    var batches: [BatchID: BatchStatus] {
+        var found: [BatchID: BatchStatus] = [:]
+        for status in [BatchStatus.active, .done, .deferred] {
+            _ = core.state.pointee.store.scanBatches(from: 0, budget: 1 << 30, status: status) {
+                if $0 != .root { found[$0] = status }
+            }
+        }
+        return found
+    }
+
+    /// References that the processes of a node hold.
+    func referenceCount(ofNode name: String) -> Int {
+        var count = 0
+        _ = core.state.pointee.store.scanReferences(from: 0, budget: 1 << 40) {
+            if $0.node.elementsEqual(name.utf8) { count += 1 }
+        }
+        return count
+    }
+
+    /// A planted bug: forgets what an active batch of a circle needs.
+    mutating func collectCircle(of batch: BatchID) {
+        let state = core.state
+        guard let needs = try? state.pointee.store.dependencies(batch) else { return }
+        let isCircle = needs.dependsOn.contains { needs.dependents.contains($0) }
+        if isCircle { _ = try? state.pointee.store.deleteBatch(batch) }
+    }
 
     /// The nodes that are said to have an object; `nil` without a record.
     mutating func locations(of id: RecordID) -> [String]? {

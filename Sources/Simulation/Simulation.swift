@@ -10,8 +10,6 @@ public enum Simulation {
         public var eventCount: Int
         /// Milliseconds that passed in the world.
         public var milliseconds: Int64
-        /// One line per event, when asked for.
-        public var trace: [String]
     }
 
     /// Lives through one world: chaos, then healing, then the last check.
@@ -21,12 +19,15 @@ public enum Simulation {
     ///
     /// - Parameters:
     ///   - seed: any number.
-    ///   - traces: whether to write down what happens.
-    public static func run(seed: UInt64, traces: Bool = false) -> Outcome {
-        var world = World(seed: seed, traces: traces)
+    ///   - mistake: a bug that this world has.
+    ///   - trace: hears what happens, a line for each event.
+    public static func run(
+        seed: UInt64, planting mistake: Mistake? = nil, trace: ((String) -> Void)? = nil
+    ) -> Outcome {
+        var world = World(seed: seed, planting: mistake, trace: trace)
         world.run()
         return Outcome(
             seed: seed, failure: world.failure, eventCount: world.eventCount,
-            milliseconds: world.now - World.start, trace: world.trace?.lines ?? [])
+            milliseconds: world.now - World.start)
     }
 }

@@ -50,13 +50,3 @@ struct StoreModel {
         }
     }
 }
-
-extension RecordID {
-    /// Orders by the bytes.
-    func isBefore(_ other: RecordID) -> Bool {
-        (batch, unique, index) < (other.batch, other.unique, other.index)
-    }
-
-    /// Short, for traces: `batch.unique`.
-    var short: String { "\(batch.rawValue).\(unique)" }
-}

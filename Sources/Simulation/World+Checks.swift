@@ -14,6 +14,21 @@ extension World {
         model.condemned = []
     }
 
+    /// Lets go of what processes of nodes held that the server gave up; not too early, nor too late.
+    mutating func clearLostNodes() {
+        let timeout = Int64(plan.nodeTimeout) * 1000
+        guard timeout > 0 else { return }
+        for (name, lastSeen) in model.lastSeen where now - lastSeen > timeout {
+            guard model.references.contains(where: { $0.node == name }) else { continue }
+            if server.referenceCount(ofNode: name) == 0 {
+                note("the server gives up what \(name) holds")
+                _ = model.clear(name, nil)
+            } else if now > max(lastSeen + timeout, model.lastReferred[name, default: 0]) + 2500 {
+                fail("\(name) still holds references, silent for \(now - lastSeen) ms")
+            }
+        }
+    }
+
     /// After the healing: every store holds what it should, and the server knows where everything is.
     mutating func check(_ attempt: Int) {
         // A heartbeat may be under way just now.
@@ -22,6 +37,8 @@ extension World {
         }
         for node in nodes.indices { checkStore(node) }
         for id in model.objects.sorted(by: { $0.isBefore($1) }) { checkLocations(id) }
+        checkBatches()
+        checkReferences()
         checkLog()
         isOver = true
     }
@@ -41,37 +58,38 @@ extension World {
     private mutating func checkLocations(_ id: RecordID) {
         let holders = nodes.filter { $0.store.has(id) }.map(\.name)
         let known = server.locations(of: id)
-        if known ?? [] != holders {
+        let nodes = (known ?? []).filter { $0 != Self.strangeNode }
+        if nodes != holders {
             fail("the server has \(id.short) at \(known ?? []), it is at \(holders)")
         }
-        if (known != nil) != model.records.contains(id) {
-            fail("the server has \(known == nil ? "no" : "a") record of \(id.short)")
+        if known.map({ Set($0) }) != model.records[id]?.nodes {
+            let expected = model.records[id].map { $0.nodes.sorted() }
+            fail("the server has \(id.short) at \(known ?? []) instead of \(expected ?? [])")
+        }
+    }
+
+    /// Every batch is as it should be: what is still deferred waits for an active one.
+    private mutating func checkBatches() {
+        let found = server.batches
+        for id in Set(found.keys).union(model.batches.keys).sorted() {
+            let (actual, wanted) = (found[id].map { "\($0)" }, model.batches[id]?.status.rawValue)
+            if actual != wanted {
+                fail("batch \(id) is \(actual ?? "gone"), not \(wanted ?? "gone")")
+            }
+        }
+    }
+
+    private mutating func checkReferences() {
+        for name in nodes.map(\.name) + [Self.strangeNode] {
+            let (actual, wanted) = (
+                server.referenceCount(ofNode: name), model.references.count { $0.node == name }
+            )
+            if actual != wanted { fail("\(name) holds \(actual) references, not \(wanted)") }
         }
     }
 
     private mutating func checkLog() {
         let count = server.logCount
         if count > 0 { fail("the log still has \(count) entries") }
-    }
-}
-
-/// A request, ids shortened.
-func shown(_ words: [String]) -> String {
-    words.map { word in
-        guard word.utf8.count == 40, let id = RecordID(hex: word) else { return word }
-        return id.short
-    }.joined(separator: " ")
-}
-
-/// A reply on one line.
-func shown(_ reply: ControlReply) -> String {
-    switch reply {
-    case .null: "nil"
-    case .integer(let value): ":\(value)"
-    case .bytes(let bytes):
-        bytes.count > 60 ? "(\(bytes.count) bytes)" : String(decoding: bytes, as: UTF8.self)
-    case .status(let text): "+\(text)"
-    case .error(let code, let text): "-\(code) \(text)"
-    case .array(let elements): "[" + elements.map { shown($0) }.joined(separator: " ") + "]"
     }
 }

@@ -40,7 +40,7 @@ extension World {
 
     mutating func startServer() {
         note("the server starts")
-        server = SimulatedServer(seed: random.next(), at: now)
+        server = SimulatedServer(seed: random.next(), plan, at: now)
         isServerUp = true
     }
 

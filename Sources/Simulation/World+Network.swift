@@ -24,6 +24,7 @@ extension World {
         case .driver(let driver): drivers[driver].link = number
         case .control(let node, _):
             nodes[node].control = number
+            nodes[node].hasReconnected = true
             give(.serverConnected, to: node)
         case .subscription(let node, _):
             nodes[node].subscription = number
@@ -69,6 +70,7 @@ extension World {
         guard isServerUp else { return }
         server.turn(at: now)
         model.expire(at: now)
+        clearLostNodes()
         collectCondemned()
         sendOutput()
     }
@@ -82,7 +84,8 @@ extension World {
     }
 
     private mutating func sendOutput() {
-        for (link, bytes) in server.takeOutput() {
+        for (link, output) in server.takeOutput() {
+            let bytes = saidByServer(output, link)
             hear(bytes, link)
             for piece in pieces(bytes) {
                 links[link].reachesClientAt = max(links[link].reachesClientAt, now + latency())
@@ -113,9 +116,16 @@ extension World {
     }
 
     private mutating func noteRegistration(_ words: [String], _ link: Int) {
-        guard words.count > 1, words[1] == "REGISTER", case .control(let node, _) = links[link].peer
-        else { return }
-        nodes[node].isRegistered = true
+        guard words[0] == "GCS.NODE" else { return }
+        if words[1] == "REGISTER", case .control(let node, _) = links[link].peer {
+            nodes[node].isRegistered = true
+        } else if words[1] == "REMOVE" {
+            // Nothing is owed to a node that is not registered.
+            for node in nodes.indices where nodes[node].name == words[2] {
+                nodes[node].isRegistered = false
+                nodes[node].mustGo = []
+            }
+        }
     }
 
     mutating func clientReceives(_ bytes: [UInt8], _ link: Int) {
@@ -125,7 +135,9 @@ extension World {
             switch links[link].peer {
             case .driver: links[link].awaited.removeFirst()
             case .control(let node, _):
-                give(.reply(links[link].awaited.removeFirst().number, reply), to: node)
+                let request = links[link].awaited.removeFirst()
+                let reply = understood(reply, to: request.words, at: node)
+                give(.reply(request.number, reply), to: node)
             case .subscription(let node, _):
                 let isMessage = reply.elements?.first?.text == "pmessage"
                 give(isMessage ? .message : .subscribed, to: node)

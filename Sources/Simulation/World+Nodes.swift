@@ -144,7 +144,8 @@ extension World {
         }
         nodes[node].control = nil
         nodes[node].subscription = nil
-        agenda.add(.nodeStarts(node), at: now + random.number(10...3000))
+        let absence = random.happens(20) ? random.number(3000...9000) : random.number(10...3000)
+        agenda.add(.nodeStarts(node), at: now + absence)
     }
 
     mutating func put(_ id: RecordID, at node: Int) {

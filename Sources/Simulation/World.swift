@@ -8,6 +8,7 @@ struct World: ~Copyable {
     static let start: Int64 = 1_700_000_000_000
 
     let plan: Plan
+    let plantedMistake: Mistake?
     var random: Random
     var agenda = Agenda()
     var now = World.start
@@ -16,7 +17,7 @@ struct World: ~Copyable {
     var links: [Link] = []
     var nodes: [SimulatedNode] = []
     var drivers: [Driver] = []
-    var model = Model()
+    var model: Model
     var isHealed = false
     var isOver = false
     /// What went wrong; the world stops there.
@@ -25,13 +26,15 @@ struct World: ~Copyable {
     var lastBatch: Int64 = 0
     var lastUnique: UInt64 = 0
     /// `nil` when nobody wants to read it.
-    let trace: Trace?
+    let trace: ((String) -> Void)?
 
-    init(seed: UInt64, traces: Bool) {
+    init(seed: UInt64, planting mistake: Mistake?, trace: ((String) -> Void)?) {
         var random = Random(seed: seed)
         plan = Plan(&random)
-        server = SimulatedServer(seed: random.next(), at: World.start)
-        trace = traces ? Trace() : nil
+        plantedMistake = mistake
+        model = Model(isCounting: plan.isCounting)
+        server = SimulatedServer(seed: random.next(), plan, at: World.start)
+        self.trace = trace
         self.random = random
         for number in 1...plan.nodeCount {
             let skew = self.random.number(-20_000...20_000)
@@ -106,16 +109,12 @@ struct World: ~Copyable {
         note("FAILED: \(text)")
     }
 
-    /// Adds a line to the trace; what it says is not made up when nobody reads it.
-    func note(_ text: @autoclosure () -> String) { trace?.add(text(), at: now - World.start) }
-}
-
-/// What happened, one line per event.
-final class Trace {
-    private(set) var lines: [String] = []
-
-    fileprivate func add(_ text: String, at time: Int64) {
-        let milliseconds = String(1000 + time % 1000).dropFirst()
-        lines.append("\(time / 1000).\(milliseconds) \(text)")
+    /// Tells what happened, one line per event; it is not made up when nobody reads it.
+    func note(_ text: @autoclosure () -> String) {
+        guard let trace else { return }
+        let time = now - World.start
+        let seconds = String(time / 1000)
+        let padding = String(repeating: " ", count: max(3 - seconds.count, 0))
+        trace("\(padding)\(seconds).\(String(1000 + time % 1000).dropFirst())  \(text())")
     }
 }

@@ -67,6 +67,6 @@ struct GCS: ParsableCommand {
             """,
         subcommands: [
             StatusCommand.self, MemoryCommand.self, BatchCommand.self, ObjectCommand.self,
-            ReferenceCommand.self, DemoCommand.self,
+            ReferenceCommand.self, DemoCommand.self, SimulateCommand.self,
         ])
 }

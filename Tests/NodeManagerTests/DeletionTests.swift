@@ -115,6 +115,19 @@ import Testing
         #expect(world.acknowledged == world.server.log.last?.id)
     }
 
+    @Test("what a server that removed the node has forgotten is acknowledged again")
+    func acknowledgesAgain() {
+        var world = World()
+        world.connect()
+        world.endBatch(42)
+        world.settle()
+        world.server.acknowledged = [:]
+        world.cutServer()
+        world.connectServer()
+        world.settle()
+        #expect(world.acknowledged == world.server.log.last?.id)
+    }
+
     @Test("the same news told twice deletes once")
     func duplicates() {
         var world = World()

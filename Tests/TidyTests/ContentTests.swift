@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct ContentTests {
     private static let programs: Set = [
-        "gcs", "gcs-server", "gcs-node", "plasma-store", "simulate",
+        "gcs", "gcs-server", "gcs-node", "plasma-store",
     ]
     private static let core: Set = [
         "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
