@@ -19,7 +19,7 @@ public struct StoreLimits: Sendable {
     /// Seconds after which a client that takes none of its replies is dropped.
     public var unreadSecondsMax: Int64 = 60
     /// Milliseconds that a node manager may let creates wait after the last room that it made.
-    public var graceMillisecondsMax: Int64 = 60_000
+    public var graceMillisecondsMax: Int64 = 3_600_000
     /// Objects handled in one go before others get their turn.
     public var sliceCountMax = 256
     /// Bytes copied in one go before others get their turn.
