@@ -46,10 +46,25 @@ def files(directory):
     return sorted(path for path in directory.rglob("*-multi-*"))
 
 
+def spilled_urls(server, ids):
+    """Where the server says that objects are on disk; None for those of which it says nothing."""
+    with server.client() as client:
+        pipeline = client.pipeline(transaction=False)
+        for object_id in ids:
+            pipeline.execute_command("GCS.OBJECT", "GET", object_id)
+        return [url_of(reply) for reply in pipeline.execute()]
+
+
+def url_of(reply):
+    if reply is None:
+        return None
+    locations = dict(zip(reply[::2], reply[1::2]))[b"locations"]
+    found = [dict(zip(place[::2], place[1::2])).get(b"url") for place in locations]
+    return next((url.decode() for url in found if url), None)
+
+
 def spilled_url(server, object_id):
-    """Where the server says that an object is on disk; None when it says nothing."""
-    found = re.search(r"url\n(\S+)", server.cli("GCS.OBJECT", "GET", object_id.hex()))
-    return found.group(1) if found else None
+    return spilled_urls(server, [object_id])[0]
 
 
 class Spilling:
@@ -257,9 +272,8 @@ def test_kills_lose_nothing_that_was_reported_spilled(spilling):
         victims = chance.choice([[world.node], [world.store], [world.node, world.store]])
         for program in victims:
             program.kill()
-        spilled = {
-            number: url for number in range(next_number)
-            if (url := spilled_url(world.server, put_id(9, number)))}
+        urls = spilled_urls(world.server, [put_id(9, number) for number in range(next_number)])
+        spilled = {number: url for number, url in enumerate(urls) if url}
         for program in reversed(victims):
             program.start()
         client = world.store.client()
@@ -268,8 +282,10 @@ def test_kills_lose_nothing_that_was_reported_spilled(spilling):
             assert get(client, put_id(9, number))[0] == content(number, MIB // 2), (
                 f"round {round_number}: object {number} of {spilled[number]}")
     assert next_number > 0
-    for number in range(next_number):
-        if spilled_url(world.server, put_id(9, number)):
+    urls = spilled_urls(world.server, [put_id(9, number) for number in range(next_number)])
+    print(f"{DURABLE_ROUNDS} rounds, {next_number} objects put, {sum(map(bool, urls))} on disk")
+    for number, url in enumerate(urls):
+        if url:
             assert get(client, put_id(9, number))[0] == content(number, MIB // 2)
     world.end_batch(9)
     wait_until(lambda: not world.files(), "no spilled file is left", 20)
@@ -283,13 +299,7 @@ def no_orphans(world):
     parts = [path for directory in world.directories for path in directory.rglob("*.part")]
     if parts:
         return False
-    cursor, named = "0", set()
-    while True:
-        lines = world.server.cli("SCAN", cursor, "MATCH", "OBJECT:*", "COUNT", 1000).splitlines()
-        for key in lines[1:]:
-            url = spilled_url(world.server, bytes.fromhex(key.removeprefix("OBJECT:")))
-            if url:
-                named.add(url.split("?")[0])
-        cursor = lines[0]
-        if cursor == "0":
-            return found <= named
+    with world.server.client() as client:
+        keys = list(client.scan_iter("OBJECT:*", count=1000))
+    urls = spilled_urls(world.server, [key.removeprefix(b"OBJECT:") for key in keys])
+    return found <= {url.split("?")[0] for url in urls if url}
