@@ -79,8 +79,14 @@ let package = Package(
         .target(
             name: "NodeManager", dependencies: ["Identifiers", "RESP", "PlasmaProtocol"],
             swiftSettings: safe),
+        .target(name: "Checksums", dependencies: ["CSystem"], swiftSettings: common),
         .target(
-            name: "SpillFiles", dependencies: ["Identifiers", "CSystem"], swiftSettings: common),
+            name: "SpillFiles",
+            dependencies: ["Identifiers", "CSystem", "Checksums"], swiftSettings: common),
+
+        .target(
+            name: "AppendOnlyFile", dependencies: ["RESP", "CSystem", "Checksums"],
+            swiftSettings: common),
 
         // Everything at once, on a clock and a network of its own.
         .target(
@@ -96,7 +102,7 @@ let package = Package(
             name: "gcs-server",
             dependencies: [
                 "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
-                "EventLoop",
+                "AppendOnlyFile", "EventLoop",
             ],
             swiftSettings: common),
         .executableTarget(
@@ -144,7 +150,10 @@ let package = Package(
             dependencies: ["Identifiers", "RESP", "NodeManager", "PlasmaProtocol"],
             swiftSettings: common),
         .testTarget(
-            name: "SpillFilesTests", dependencies: ["Identifiers", "SpillFiles"],
+            name: "AppendOnlyFileTests", dependencies: ["RESP", "AppendOnlyFile"],
+            swiftSettings: common),
+        .testTarget(
+            name: "SpillFilesTests", dependencies: ["Identifiers", "SpillFiles", "Checksums"],
             swiftSettings: common),
         .testTarget(
             name: "ControlClientTests", dependencies: ["RESP", "ControlClient", "EventLoop"],

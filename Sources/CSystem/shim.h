@@ -23,6 +23,11 @@ static inline int gcs_punch_hole(int fd, int64_t offset, int64_t length) {
     return (int)syscall(SYS_fallocate, fd, 0x01 | 0x02 /* KEEP_SIZE | PUNCH_HOLE */, offset, length);
 }
 
+/// Asks for room for [offset, offset + length); the file keeps its size.
+static inline int gcs_reserve(int fd, int64_t offset, int64_t length) {
+    return (int)syscall(SYS_fallocate, fd, 0x01 /* KEEP_SIZE */, offset, length);
+}
+
 /// accept4 with non-blocking and close-on-exec set.
 static inline int gcs_accept(int fd) {
     return (int)syscall(SYS_accept4, fd, NULL, NULL, 02000000 | 04000 /* SOCK_CLOEXEC | SOCK_NONBLOCK */);

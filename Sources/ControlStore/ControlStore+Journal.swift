@@ -140,6 +140,14 @@ extension ControlStore {
         journal.writer.word(kinds.rawValue)
     }
 
+    /// Runs that one command tells: a request has a bounded number of words.
+    private static var runsPerChain: Int { 1000 }
+
+    private mutating func tell(_ run: ActorChain.Run) {
+        journal.writer.word(batches.batch(atSlot: run.slot)?.pointee.id.rawValue ?? 0)
+        journal.writer.word(run.last)
+    }
+
     private mutating func tellActors() {
         for (actor, id, sequence) in journal.runs where batches.find(id, memory.seeds) != nil {
             journal.writer.start("RUN", wordCount: 3)
@@ -149,11 +157,14 @@ extension ControlStore {
         }
         for actor in journal.chains {
             let runs = actors.chain(actor)?.runs ?? []
-            journal.writer.start("CHAIN", wordCount: 1 + 2 * runs.count)
+            let first = runs.prefix(Self.runsPerChain)
+            journal.writer.start("CHAIN", wordCount: 1 + 2 * first.count)
             journal.writer.word(actor)
-            for run in runs {
-                journal.writer.word(batches.batch(atSlot: run.slot)?.pointee.id.rawValue ?? 0)
-                journal.writer.word(run.last)
+            for run in first { tell(run) }
+            for run in runs.dropFirst(Self.runsPerChain) {
+                journal.writer.start("RUN", wordCount: 3)
+                journal.writer.word(actor)
+                tell(run)
             }
         }
     }

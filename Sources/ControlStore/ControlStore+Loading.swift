@@ -308,7 +308,7 @@ extension ControlStore {
             && tombstoneCount == 0 && nodes.numberCount == 0
     }
 
-    /// Sees to what was under way when the journal ended; after everything is loaded.
+    /// Puts in order what came in any; after everything is loaded.
     public mutating func finishLoading() {
         for entry in loadedEntries.sorted(by: { $0.id < $1.id })
         where entry.id > (log.last?.id ?? log.lastTrimmedID) {
@@ -318,6 +318,10 @@ extension ControlStore {
         loadedEntries = []
         nodes.findFreePositions()
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
+    }
+
+    /// Sees to what was under way when the journal ended; after `finishLoading()`.
+    public mutating func resumeLoaded() {
         var deferred: [UInt32] = []
         for slot in 0..<batches.slotCount
         where batches.batch(atSlot: slot)?.pointee.status == .deferred { deferred.append(slot) }

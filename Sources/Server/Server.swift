@@ -28,6 +28,7 @@ public struct Server: ~Copyable {
     private var parser = RequestParser()
     private let room: UnsafeMutablePointer<UInt8>
     private var limits = RequestParser.Limits()
+    var holding = Holding()
     /// Where the output of the connection being served begins.
     private var outputStart = 0
 
@@ -86,6 +87,7 @@ public struct Server: ~Copyable {
 
     /// Where a connection's next input is to be written; empty while it is not to be read.
     public mutating func input(for session: SessionPointer) -> UnsafeMutableBufferPointer<UInt8> {
+        guard !isPaused else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
         guard let held = session.pointee.input else {
             return UnsafeMutableBufferPointer(start: room, count: Self.roomByteCount)
         }
@@ -99,8 +101,18 @@ public struct Server: ~Copyable {
             count: held.pointee.capacity - held.pointee.count)
     }
 
+    /// Whether no connection is to be read: what they write cannot be kept up with.
+    private(set) var isPaused = false
+
+    /// Stops reading connections, or goes on.
+    public mutating func setPaused(_ isOn: Bool) {
+        isPaused = isOn
+        for session in state.pointee.sessions { state.pointee.touch(session) }
+    }
+
     /// Whether a connection is to be read at all.
     public func wantsInput(_ session: SessionPointer) -> Bool {
+        guard !isPaused else { return false }
         guard session.pointee.pending != nil, let held = session.pointee.input else { return true }
         return held.pointee.count < Self.waitingByteCountMax
     }
@@ -243,7 +255,7 @@ extension Server {
     }
 
     /// Moves a connection's part of the shared output to the front of its queue.
-    private func unchunk(_ session: SessionPointer, skipping sent: Int = 0) {
+    func unchunk(_ session: SessionPointer, skipping sent: Int = 0) {
         let start = session.pointee.chunkStart + sent
         let count = session.pointee.chunkEnd - start
         session.pointee.chunkStart = 0
@@ -258,14 +270,30 @@ extension Server {
         session.pointee.queue = queue
     }
 
-    /// Sends what the turn produced, and does a slice of the work that waits.
+    /// Does a slice of the work that waits, and sends what the turn produced.
     ///
     /// - Returns: whether work is left, so that the loop must not sleep.
     public mutating func finish(_ transport: inout some Transport & ~Copyable) -> Bool {
+        let isWorking = work()
+        return send(&transport) || isWorking
+    }
+
+    /// Does a slice of the work that waits; the turn's changes are complete after it.
+    ///
+    /// - Returns: whether work is left.
+    public mutating func work() -> Bool {
         let isWalking = state.pointee.advanceWaiting()
         resumeAnswered()
-        let isMaintaining = state.pointee.store.maintain()
+        // What follows from the records by itself waits until all of them are there.
+        let isMaintaining = !state.pointee.isLoading && state.pointee.store.maintain()
         state.pointee.announceDeletions()
+        return isWalking || isMaintaining
+    }
+
+    /// Sends what the turn produced.
+    ///
+    /// - Returns: whether some connection can take more of its reply.
+    public mutating func send(_ transport: inout some Transport & ~Copyable) -> Bool {
         let dirty = state.pointee.dirty
         state.pointee.dirty.removeAll(keepingCapacity: true)
         for session in dirty {
@@ -273,8 +301,7 @@ extension Server {
             flush(session, &transport)
         }
         state.pointee.output.truncate(to: 0)
-        return isWalking || isMaintaining || !state.pointee.dirty.isEmpty
-            || state.pointee.canHandOver
+        return !state.pointee.dirty.isEmpty || state.pointee.canHandOver
     }
 
     /// Goes on with the input of connections whose late reply is written.
@@ -295,7 +322,8 @@ extension Server {
     ) {
         guard session.pointee.phase != .dropped else { return transport.close(session) }
         let chunkCount = session.pointee.chunkEnd - session.pointee.chunkStart
-        let queueCount = session.pointee.queue.count
+        let heldCount = session.pointee.held.byteCount
+        let queueCount = session.pointee.queue.count - heldCount
         var unsent = chunkCount + queueCount
         if unsent > 0 {
             let chunk = UnsafeBufferPointer(
@@ -308,7 +336,10 @@ extension Server {
             unchunk(session, skipping: min(sent, chunkCount))
             if sent > chunkCount { session.pointee.queue.removeFirst(sent - chunkCount) }
         }
-        if unsent == 0, session.pointee.phase == .closing { return transport.close(session) }
+        session.pointee.sendableByteCount = unsent
+        if unsent + heldCount == 0, session.pointee.phase == .closing {
+            return transport.close(session)
+        }
         transport.awaitRoom(session, unsent > 0)
     }
 }

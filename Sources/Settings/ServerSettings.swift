@@ -39,6 +39,19 @@ public struct ServerSettings: Equatable, Sendable {
     /// `databases`: there is one.
     public var databaseCount = 1
 
+    /// `dir`: where the append-only file and snapshots lie.
+    public var directory = "."
+    /// `appendonly`: whether changes go to the append-only file.
+    public var appendOnly = false
+    /// `appendfsync`: when the append-only file is made durable.
+    public var appendSync = AppendSync.everysec
+    /// `appenddirname`: the folder of the append-only file, in `dir`.
+    public var appendFolder = "appendonlydir"
+    /// `appendfilename`: what the names of its segments begin with.
+    public var appendFileName = "appendonly.aof"
+    /// `dbfilename`: the snapshot, in `dir`.
+    public var snapshotName = "dump.gcs"
+
     /// `loglevel`: how much is logged.
     public var logLevel = LogLevel.notice
     /// `logfile`: where to, or empty for standard output.
@@ -54,7 +67,7 @@ extension ServerSettings {
     /// Every setting of `gcs-server`, declared once.
     public static let table = SettingTable(
         program: "gcs-server", file: "conf/gcs.conf", defaults: ServerSettings(),
-        sections: [network, clients, memory, general])
+        sections: [network, clients, memory, persistence, general])
 
     private static let network = SettingSection<ServerSettings>(
         "Network",
@@ -172,6 +185,46 @@ extension ServerSettings {
             Setting(
                 "databases", \.databaseCount, .integer(1...1), isLive: false,
                 docs: "There is one database, number 0."),
+        ])
+
+    private static let persistence = SettingSection<ServerSettings>(
+        "Persistence",
+        [
+            Setting(
+                "dir", \.directory, .text, isLive: false, example: "\"/var/lib/gcs\"",
+                docs: """
+                    Where the append-only file and snapshots lie. It must be there; a file \
+                    `gcs.lock` in it keeps a second server out.
+                    """),
+            Setting(
+                "appendonly", \.appendOnly, .yesNo,
+                docs: """
+                    Write every change to the append-only file, so that nothing is lost when the \
+                    server ends. Switched on while the server runs, everything there is goes to \
+                    it first; until that is done (INFO: aof_rewrite_in_progress) a restart finds \
+                    what was there before.
+                    """),
+            Setting(
+                "appendfsync", \.appendSync, .choice,
+                docs: """
+                    When the append-only file is made durable. `always`: before a change is \
+                    answered or a deletion is published, so that nothing answered is ever lost. \
+                    `everysec`: once a second; a machine that crashes loses up to about one \
+                    second, a process that crashes what it had not written yet. `no`: when the \
+                    system does.
+                    """),
+            Setting(
+                "appenddirname", \.appendFolder, .text, isLive: false,
+                docs: "The folder of the append-only file, in `dir`."),
+            Setting(
+                "appendfilename", \.appendFileName, .text, isLive: false,
+                docs: "What the names of the append-only file's segments begin with."),
+            Setting(
+                "dbfilename", \.snapshotName, .text, isLive: false,
+                docs: """
+                    The snapshot that SAVE and BGSAVE write, in `dir`. It is loaded at the start \
+                    when there is no append-only file to load.
+                    """),
         ])
 
     private static let general = SettingSection<ServerSettings>(

@@ -1,3 +1,4 @@
+internal import Checksums
 public import Identifiers
 
 /// One object in a spill file.

@@ -1,3 +1,4 @@
+internal import Checksums
 internal import Glibc
 
 /// Writes several objects into one file, which has its name only once it is whole and on the disk.

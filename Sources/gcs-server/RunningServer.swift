@@ -1,3 +1,4 @@
+internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
 internal import EventLoop
@@ -14,6 +15,9 @@ final class RunningServer {
     private let handlers: UnsafeMutablePointer<SocketConnection.Handlers>
     private let core: UnsafeMutablePointer<Server>
     private var lastClockTick: Int64 = 0
+    private var keeper: LogKeeper?
+    /// Why the server cannot go on.
+    private(set) var failure: LogError?
 
     /// How often deadlines and idle connections are looked at.
     private static let tick = Duration.milliseconds(100)
@@ -48,6 +52,11 @@ final class RunningServer {
         clock?.schedule(after: Self.tick)
     }
 
+    /// Opens the append-only file, or the snapshot; what is in it is loaded in the next turns.
+    func startKeeping() throws(LogError) {
+        keeper = try LogKeeper(loop, core, settings, log)
+    }
+
     /// Ends connections and listeners.
     func stop() {
         for session in core.pointee.state.pointee.sessions {
@@ -55,6 +64,7 @@ final class RunningServer {
             core.pointee.flush(session, &transport)
         }
         listeners = []
+        keeper?.stop()
         if !settings.pidFilePath.isEmpty { FileText.remove(settings.pidFilePath) }
         log.write(.warning, "gcs-server is now ready to exit, bye bye...")
     }
@@ -65,12 +75,25 @@ final class RunningServer {
     func finishTurn() -> Bool {
         core.pointee.begin(at: Loop.unixMicroseconds)
         var transport = SocketTransport(core: core)
-        let isWorkLeft = core.pointee.finish(&transport)
+        let isLoading = load()
+        let isWorking = core.pointee.work()
+        let isKeeping = keeper?.keep() ?? false
+        let isSending = core.pointee.send(&transport)
         if core.pointee.state.pointee.isShuttingDown {
             log.write(.warning, "SHUTDOWN was asked for")
             loop.stop()
         }
-        return isWorkLeft
+        return isLoading || isWorking || isKeeping || isSending
+    }
+
+    private func load() -> Bool {
+        do throws(LogError) {
+            return try keeper?.load() ?? false
+        } catch {
+            failure = error
+            loop.stop()
+            return false
+        }
     }
 
     private static func readable(

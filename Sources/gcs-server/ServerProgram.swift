@@ -1,3 +1,4 @@
+internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
 internal import EventLoop
@@ -41,6 +42,11 @@ enum ServerProgram {
         let loop = Loop()
         do throws(SocketError) {
             let server = try RunningServer(loop, settings, file: file, log: log)
+            do throws(LogError) {
+                try server.startKeeping()
+            } catch {
+                return refuse("\(error)", log)
+            }
             let signals = [terminate, interrupt].map { number in
                 SignalWatch(loop, number) {
                     log.write(.warning, "received \(number == terminate ? "SIGTERM" : "SIGINT")")
@@ -49,13 +55,18 @@ enum ServerProgram {
             }
             let hangUp = SignalWatch(loop, hangUpSignal) { log.reopen() }
             loop.run { server.finishTurn() }
+            if let failure = server.failure { return refuse("\(failure)", log) }
             withExtendedLifetime((signals, hangUp)) { server.stop() }
             return 0
         } catch {
-            log.write(.warning, "\(error)")
-            FileText.printError("gcs-server: \(error)\n")
-            return 1
+            return refuse("\(error)", log)
         }
+    }
+
+    private static func refuse(_ reason: String, _ log: LogFile) -> Int32 {
+        log.write(.warning, reason)
+        FileText.printError("gcs-server: \(reason)\n")
+        return 1
     }
 
     private static let terminate: Int32 = 15

@@ -2,6 +2,7 @@ import Glibc
 import Identifiers
 import Testing
 
+@testable import Checksums
 @testable import SpillFiles
 
 /// A directory that goes with its owner.

@@ -19,6 +19,7 @@ extension ServerState {
         add("Server") { serverLines }
         add("Clients") { clientLines }
         add("Memory") { memoryLines }
+        add("Persistence") { persistenceLines }
         add("Stats") { statisticsLines }
         add("Replication") { ["role:master", "connected_slaves:0", "master_repl_offset:0"] }
         add("CPU") { processorLines }

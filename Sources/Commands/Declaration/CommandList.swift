@@ -43,5 +43,6 @@ extension Command {
         // The connection and the server.
         ping, echo, hello, quit, reset, select, client,
         command, config, info, dbsize, flushall, flushdb, load, time, shutdown,
+        bgrewriteaof, bgsave, save, lastsave,
     ]
 }

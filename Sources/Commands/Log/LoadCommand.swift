@@ -5,7 +5,7 @@ public import RESP
 extension Command {
     private static let changes = [
         "HEAD", "RESET", "BATCH", "ENDED", "RECORD", "GONE", "DEPEND", "RUN", "CHAIN", "ENTRY",
-        "NODE", "NODEGONE", "REF", "UNREF", "CLEAR", "MARK", "FINISH",
+        "NODE", "NODEGONE", "REF", "UNREF", "CLEAR", "SEGMENT", "MARK", "FINISH",
     ]
 
     /// GCS.LOAD.
@@ -19,7 +19,9 @@ extension Command {
         var change = Change(words: call.words)
         let name = try change.name()
         if !call.state.pointee.isLoading {
-            guard name.matches("HEAD") else { throw .text("ERR GCS.LOAD begins with HEAD") }
+            guard name.matches("HEAD") || name.matches("SEGMENT") else {
+                throw .text("ERR GCS.LOAD begins with SEGMENT or HEAD")
+            }
             guard call.store.isEmpty else {
                 throw .text("ERR GCS.LOAD is for an empty store: this one holds records")
             }
@@ -27,6 +29,7 @@ extension Command {
         }
         if name.matches("FINISH") {
             call.store.finishLoading()
+            call.store.resumeLoaded()
             call.state.pointee.isLoading = false
         } else {
             try change.apply(name, to: &call.store)
@@ -101,6 +104,9 @@ public struct Change {
             store.loadHolderGone(node, process)
         } else if name.matches("RESET") {
             store.reset()
+        } else if name.matches("SEGMENT") {
+            try checkVersion()
+            return
         } else if name.matches("MARK") {
             return
         } else {
@@ -217,12 +223,16 @@ extension Change {
         return type
     }
 
-    private mutating func head() throws(CommandError) -> LoadedHead {
+    private mutating func checkVersion() throws(CommandError) {
         let version: Int = try number()
         guard version == JournalFormat.version else {
             throw .text(
                 "ERR GCS.LOAD: format \(version) is not known; this is \(JournalFormat.version)")
         }
+    }
+
+    private mutating func head() throws(CommandError) -> LoadedHead {
+        try checkVersion()
         var head = LoadedHead()
         head.nodeNumberCount = try number()
         head.actorSequence = try number()

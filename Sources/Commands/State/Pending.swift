@@ -18,6 +18,8 @@ public final class Pending {
         case range(from: LogID, to: LogID, isReverse: Bool, left: Int)
         /// XREAD that waits for an entry after `id`; a deadline in milliseconds since 1970, or 0.
         case read(after: LogID, count: Int, deadline: Int64)
+        /// SAVE: the snapshot that is being written.
+        case save
     }
 
     /// What is to be done.

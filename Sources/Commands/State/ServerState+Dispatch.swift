@@ -63,8 +63,30 @@ extension ServerState {
             refuse(.wrongArity, position, state)
             return false
         }
+        if state.pointee.isRestricted, !admitsRestricted(position, state) { return false }
         guard session.pointee.isInSubscribeMode else { return true }
         return admitsSubscriber(position, state)
+    }
+
+    @inline(never)
+    private static func admitsRestricted(
+        _ position: Int, _ state: UnsafeMutablePointer<ServerState>
+    ) -> Bool {
+        let command = state.pointee.commands.commands[position]
+        let name = state.pointee.commands.fullNames[position]
+        if state.pointee.isLoading {
+            let isAllowed =
+                command.group == .connection || command.group == .pubSub
+                || ["info", "command", "shutdown", "lastsave", "gcs.load"].contains(name)
+                || name.hasPrefix("config|") || name.hasPrefix("command|")
+            if isAllowed, name != "ping", name != "echo" { return true }
+            refuse(.text("LOADING Redis is loading the dataset in memory"), position, state)
+            return false
+        }
+        guard command.flags.contains(.write) else { return true }
+        let reason = state.pointee.persistence.error
+        refuse(.text("MISCONF Errors writing to the AOF file: \(reason)"), position, state)
+        return false
     }
 
     @inline(never)

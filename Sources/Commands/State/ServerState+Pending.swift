@@ -61,6 +61,13 @@ extension ServerState {
         case .read(_, _, let deadline):
             guard deadline > 0, deadline <= now else { return false }
             output.nullArray()
+        case .save:
+            guard !persistence.save.isUnderWay else { return false }
+            if persistence.save.isLastOK {
+                output.ok()
+            } else {
+                output.error("ERR the snapshot could not be written; the server's log says why")
+            }
         }
         return true
     }
@@ -131,8 +138,10 @@ extension ServerState {
             guard let pending = session.pointee.pending else { continue }
             answer(session) { state in state.advance(session, pending) }
             guard session.pointee.pending != nil, !pending.isFound else { continue }
-            if case .read = pending.work { continue }
-            isWalking = true
+            switch pending.work {
+            case .read, .save: continue
+            default: isWalking = true
+            }
         }
         return isWalking
     }

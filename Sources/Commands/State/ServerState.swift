@@ -14,6 +14,8 @@ public struct ServerState: ~Copyable {
     public var scratch = ReplyWriter()
     /// Connections with output to send or a phase to act on, since the last turn.
     public var dirty: [SessionPointer] = []
+    /// Connections with output that waits until changes are on the disk.
+    public var held: [SessionPointer] = []
     /// Connections whose request is answered in slices or later.
     public var waiting: [SessionPointer] = []
     /// Every connection.
@@ -27,7 +29,11 @@ public struct ServerState: ~Copyable {
     /// 40 hexadecimal digits, others for each run.
     public let runID: String
     /// Whether an append-only file is being taken in.
-    public var isLoading = false
+    public var isLoading = false { didSet { checkRestriction() } }
+    /// The append-only file and snapshots.
+    public var persistence = Persistence() { didSet { checkRestriction() } }
+    /// Whether some commands are refused: while loading, or when nothing can be written.
+    private(set) var isRestricted = false
     /// Counters for INFO.
     public var statistics = Statistics()
     /// The connections that registered nodes last, by the node's name.
@@ -54,6 +60,10 @@ public struct ServerState: ~Copyable {
         runID = digits
         statistics.calls = .init(repeating: 0, count: commands.count)
         settingsChanged()
+    }
+
+    private mutating func checkRestriction() {
+        isRestricted = isLoading || !persistence.error.isEmpty
     }
 
     /// Milliseconds since 1970.
@@ -122,6 +132,7 @@ extension ServerState {
         }
         dirty.removeAll { $0 == session }
         waiting.removeAll { $0 == session }
+        if session.pointee.held.byteCount > 0 { held.removeAll { $0 == session } }
         let position = session.pointee.position
         sessions.swapAt(position, sessions.count - 1)
         sessions[position].pointee.position = position

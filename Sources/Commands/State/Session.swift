@@ -48,6 +48,10 @@ public struct Session {
     public var chunkEnd = 0
     /// Output that was not sent in its turn.
     public var queue = ByteQueue()
+    /// Bytes at the end of the queue that wait for a sync, and of these the ones that wait for the next.
+    public var held = (byteCount: 0, laterByteCount: 0)
+    /// Bytes at the front of the queue that were there before this turn and wait for room only.
+    public var sendableByteCount = 0
     /// Input of a request that is not complete, or that waits.
     public var input: UnsafeMutablePointer<HeldInput>?
     /// What answers in slices or later, and keeps further requests waiting.

@@ -1,0 +1,151 @@
+internal import Glibc
+internal import Synchronization
+
+/// What the thread of a log does.
+final class LogThread: Sendable {
+    private let writer: LogWriter
+    private let files: Mutex<LogFiles>
+
+    /// Milliseconds until a failed write is tried again.
+    private static let retryMilliseconds: Int32 = 200
+    /// Bytes of memory that are kept for the next turn.
+    private static let keptByteCount = 4 << 20
+
+    init(_ writer: LogWriter, _ files: consuming sending LogFiles) {
+        self.writer = writer
+        self.files = Mutex(files)
+    }
+
+    /// What is to be done in a turn.
+    private struct Turn {
+        var bytes: [UInt8] = []
+        var requests: [(offset: Int, request: LogWriter.Request)] = []
+        var sync = LogSync.everySecond
+        var isClosing = false
+        /// How much of it is done; after an error the rest is tried again.
+        var written = 0
+        var requestsDone = 0
+
+        var isEmpty: Bool { written == bytes.count && requestsDone == requests.count }
+    }
+
+    func run() {
+        // Signals are for the loop's thread; among them that of a file above its limit.
+        var all = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_BLOCK, &all, nil)
+        files.withLock { files in
+            var turn = Turn()
+            while true {
+                let isIdle = take(&turn)
+                if turn.isClosing, isIdle, turn.isEmpty { break }
+                let error = carryOut(&turn, &files)
+                tell(turn, &files, error)
+                if !error.isEmpty {
+                    if turn.isClosing { break }
+                    poll(nil, 0, Self.retryMilliseconds)
+                }
+            }
+            try? files.finish()
+            tell(turn, &files, "")
+        }
+        LogWriter.ring(writer.ended)
+    }
+
+    /// Takes what was added, when the last turn is done; waits for it, or for the next sync.
+    ///
+    /// - Returns: whether nothing was added.
+    private func take(_ turn: inout Turn) -> Bool {
+        guard turn.isEmpty else { return false }
+        if isEmpty { wait() }
+        LogWriter.quiet(writer.bell)
+        // The memory of the last turn takes in the next.
+        var emptied = turn.bytes
+        emptied.removeAll(keepingCapacity: emptied.capacity <= Self.keptByteCount)
+        turn = writer.state.withLock { state in
+            defer { (state.bytes, state.requests) = (emptied, []) }
+            return Turn(
+                bytes: state.bytes, requests: state.requests, sync: state.sync,
+                isClosing: state.isClosing)
+        }
+        return turn.isEmpty
+    }
+
+    private var isEmpty: Bool {
+        writer.state.withLock { $0.bytes.isEmpty && $0.requests.isEmpty && !$0.isClosing }
+    }
+
+    private func wait() {
+        var bell = pollfd(fd: writer.bell, events: Int16(POLLIN), revents: 0)
+        poll(&bell, 1, 1000)
+    }
+
+    /// Writes, rotates and syncs; why it could not, or nothing.
+    private func carryOut(_ turn: inout Turn, _ files: inout LogFiles) -> String {
+        do throws(LogError) {
+            while !turn.isEmpty {
+                let next =
+                    turn.requestsDone < turn.requests.count
+                    ? turn.requests[turn.requestsDone].offset : turn.bytes.count
+                if turn.written < next { try write(&turn, upTo: next, &files) }
+                guard turn.requestsDone < turn.requests.count else { continue }
+                switch turn.requests[turn.requestsDone].request {
+                case .rotate(let token): try files.rotate(token)
+                case .begin(let token):
+                    try files.begin(at: token)
+                    writer.state.withLock { $0.status.begun = token }
+                }
+                turn.requestsDone += 1
+            }
+            if files.isUnsynced, isSyncDue(turn.sync) { try synchronize(&files) }
+            return ""
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private func write(
+        _ turn: inout Turn, upTo end: Int, _ files: inout LogFiles
+    ) throws(LogError) {
+        let start = turn.written
+        try turn.bytes.span.bytes.extracting(start..<end).withUnsafeBytes {
+            (group) throws(LogError) in
+            try files.write(group)
+        }
+        turn.written = end
+        writer.state.withLock { $0.status.written += UInt64(end - start) }
+    }
+
+    private func isSyncDue(_ sync: LogSync) -> Bool {
+        switch sync {
+        case .always: true
+        case .never: false
+        case .everySecond:
+            LogFiles.unixMilliseconds - writer.state.withLock { $0.status.lastSyncAt } >= 1000
+        }
+    }
+
+    private func synchronize(_ files: inout LogFiles) throws(LogError) {
+        let start = LogFiles.unixMilliseconds
+        try files.synchronize()
+        let end = LogFiles.unixMilliseconds
+        writer.state.withLock { state in
+            state.status.lastSyncAt = end
+            if end - start > 1000 { state.status.slowSyncCount += 1 }
+        }
+    }
+
+    /// Tells how far the log is.
+    private func tell(_ turn: borrowing Turn, _ files: inout LogFiles, _ error: String) {
+        let (isUnsynced, byteCount, segments) = (
+            files.isUnsynced, files.byteCount, files.segments
+        )
+        writer.state.withLock { state in
+            if !isUnsynced { state.status.synced = state.status.written }
+            state.status.byteCount = byteCount
+            state.status.segments = segments
+            state.status.error = error
+        }
+        LogWriter.ring(writer.changed)
+    }
+}

@@ -1,0 +1,173 @@
+internal import CSystem
+internal import Glibc
+internal import Synchronization
+
+/// When the log is made durable, in the words of `appendfsync`.
+public enum LogSync: Sendable {
+    /// Before a change is answered.
+    case always
+    /// Once a second.
+    case everySecond
+    /// When the system does.
+    case never
+}
+
+/// How far the log has come.
+public struct LogStatus: Sendable {
+    /// Bytes of changes that are in the file.
+    public var written: UInt64 = 0
+    /// Bytes of changes that are on the disk.
+    public var synced: UInt64 = 0
+    /// Bytes of changes that wait to be written.
+    public var waitingByteCount = 0
+    /// Bytes of all segments.
+    public var byteCount = 0
+    /// The segments, oldest first; the last is being written.
+    public var segments: [Int] = []
+    /// Why nothing can be written at present; empty when it can.
+    public var error = ""
+    /// Syncs that took more than a second.
+    public var slowSyncCount = 0
+    /// Milliseconds since 1970 of the last sync.
+    public var lastSyncAt: Int64 = 0
+    /// What `begin(at:)` was last carried out for.
+    public var begun: UInt64?
+}
+
+/// Writes a log on a thread of its own: groups that wait go to the file together, and are synced as
+/// `LogSync` says.
+///
+/// The owner appends from one thread and never waits, but for `close()`. What crosses is bytes, and
+/// requests that lie between them.
+public final class LogWriter: Sendable {
+    /// What is asked of the thread, at a place between the bytes.
+    enum Request: Sendable {
+        /// Begins another segment, to be known by a number of the owner's.
+        case rotate(UInt64)
+        /// Makes the log begin with that segment; the ones before are removed.
+        case begin(UInt64)
+    }
+
+    struct State: Sendable {
+        var bytes: [UInt8] = []
+        var requests: [(offset: Int, request: Request)] = []
+        /// Bytes ever appended.
+        var position: UInt64 = 0
+        var sync = LogSync.everySecond
+        var isClosing = false
+        var status = LogStatus()
+    }
+
+    let state = Mutex(State())
+    /// Wakes the thread.
+    let bell: Int32
+    /// Readable when the status changed; for the owner's loop.
+    public let changed: Int32
+    /// Readable when the thread has ended.
+    let ended: Int32
+
+    /// Starts the thread on a directory, with a segment of its own.
+    ///
+    /// - Parameters:
+    ///   - segments: those that make up the log so far.
+    ///   - isWhole: whether they do; a log that is not is none until `begin(at:)`, with 0 for its
+    ///     first segment.
+    ///   - firstMark: the number of the next mark.
+    ///   - version: the format of the changes.
+    public init(
+        _ directory: LogDirectory, segments: [Int], isWhole: Bool, firstMark: UInt64,
+        sync: LogSync, version: Int
+    ) throws(LogError) {
+        let files = try LogFiles(
+            directory, segments: segments, isWhole: isWhole, nextMark: firstMark, version: version)
+        (bell, changed, ended) = (gcs_eventfd(), gcs_eventfd(), gcs_eventfd())
+        state.withLock { state in
+            state.sync = sync
+            state.status.segments = files.segments
+            state.status.byteCount = files.byteCount
+        }
+        let context = Unmanaged.passRetained(LogThread(self, files))
+        var thread = pthread_t()
+        guard pthread_create(&thread, nil, logThreadStarted, context.toOpaque()) == 0 else {
+            context.release()
+            throw .system(call: "pthread_create", path: directory.path, reason: "no thread left")
+        }
+        pthread_detach(thread)
+    }
+
+    deinit {
+        for descriptor in [bell, changed, ended] { Glibc.close(descriptor) }
+    }
+
+    /// Adds changes; they lie behind all that was added before.
+    ///
+    /// - Returns: the position behind them.
+    public func append(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        let (position, isFirst) = state.withLock { state in
+            let isFirst = state.bytes.isEmpty && state.requests.isEmpty
+            state.bytes.append(contentsOf: bytes)
+            state.position += UInt64(bytes.count)
+            return (state.position, isFirst)
+        }
+        if isFirst { Self.ring(bell) }
+        return position
+    }
+
+    /// Begins another segment: what is added from now on lies in it.
+    ///
+    /// - Parameter token: a number to know it by; not 0, which stands for the first one.
+    public func rotate(_ token: UInt64) { ask(.rotate(token)) }
+
+    /// Makes the log begin with a segment, once all that was added before is on the disk.
+    public func begin(at token: UInt64) { ask(.begin(token)) }
+
+    private func ask(_ request: Request) {
+        state.withLock { $0.requests.append(($0.bytes.count, request)) }
+        Self.ring(bell)
+    }
+
+    /// When the log is made durable.
+    public func setSync(_ sync: LogSync) {
+        state.withLock { $0.sync = sync }
+        Self.ring(bell)
+    }
+
+    /// How far the log has come.
+    public var status: LogStatus {
+        state.withLock { state in
+            var status = state.status
+            status.waitingByteCount = Int(state.position - status.written)
+            return status
+        }
+    }
+
+    /// Quiets `changed` until the status changes again.
+    public func acknowledge() { Self.quiet(changed) }
+
+    /// Writes and syncs what was added, and ends the thread; waits for it, ten seconds at most.
+    ///
+    /// - Returns: whether everything is on the disk.
+    public func close() -> Bool {
+        state.withLock { $0.isClosing = true }
+        Self.ring(bell)
+        var wait = pollfd(fd: ended, events: Int16(POLLIN), revents: 0)
+        while poll(&wait, 1, 10_000) < 0, errno == EINTR {}
+        return state.withLock { $0.status.synced == $0.position }
+    }
+
+    static func ring(_ descriptor: Int32) {
+        var one: UInt64 = 1
+        _ = write(descriptor, &one, 8)
+    }
+
+    static func quiet(_ descriptor: Int32) {
+        var count: UInt64 = 0
+        _ = read(descriptor, &count, 8)
+    }
+}
+
+private func logThreadStarted(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context else { preconditionFailure("a thread without its work") }
+    Unmanaged<LogThread>.fromOpaque(context).takeRetainedValue().run()
+    return nil
+}

@@ -1,0 +1,380 @@
+internal import AppendOnlyFile
+internal import Commands
+internal import ControlStore
+internal import EventLoop
+internal import RESP
+internal import Server
+internal import Settings
+
+/// The append-only file and the snapshots of the running server: loads them, feeds them, begins them
+/// anew.
+final class LogKeeper {
+    private let loop: Loop
+    private let core: UnsafeMutablePointer<Server>
+    private let log: LogFile
+    private let directory: LogDirectory
+    private let snapshotDirectory: LogDirectory
+    private var settings: ServerSettings
+    private var lock: DirectoryLock?
+    private var loading: Loading?
+    private var writer: LogWriter?
+    private var watch: Watch?
+    private var rewriting: Rewriting?
+    private var saving: Rewriting?
+    private var savingWatch: Watch?
+    private var lastToken: UInt64 = 0
+    /// Behind all changes that were handed to the writer.
+    private var position: UInt64 = 0
+    /// Whether connections are not read because the disk is behind.
+    private var isCongested = false
+
+    /// What is being loaded.
+    private struct Loading: ~Copyable {
+        var reader: LogReader
+        let isSnapshot: Bool
+        let startedAt: Int64
+        var toldPercent = 0
+    }
+
+    /// A walk over everything there is, on its way to a file.
+    private struct Rewriting {
+        var walk = JournalWalk()
+        let writer: LogWriter
+        let token: UInt64
+        let startedAt: Int64
+        var isWalked = false
+    }
+
+    /// Bytes that are read in a turn while loading.
+    private static let loadByteCount = 512 << 10
+    /// Things that a turn notes of a walk.
+    private static let walkCount = 200
+    /// Bytes that wait for the disk above which a walk pauses.
+    private static let walkBacklogMax = 16 << 20
+    /// Bytes that wait for the disk above which connections are not read, until half of them are left.
+    private static let backlogMax = 64 << 20
+
+    init(
+        _ loop: Loop, _ core: UnsafeMutablePointer<Server>, _ settings: ServerSettings,
+        _ log: LogFile
+    ) throws(LogError) {
+        self.loop = loop
+        self.core = core
+        self.settings = settings
+        self.log = log
+        directory = LogDirectory(
+            directory: settings.directory, folder: settings.appendFolder,
+            name: settings.appendFileName)
+        snapshotDirectory = LogDirectory(
+            snapshot: settings.directory + "/" + settings.snapshotName)
+        let source = settings.appendOnly && directory.hasLog ? directory : snapshotDirectory
+        if settings.appendOnly || source.hasLog { lock = try DirectoryLock(settings.directory) }
+        guard source.hasLog else {
+            if settings.appendOnly { try open(after: [], isWhole: true, firstMark: 1) }
+            return
+        }
+        let reader = try LogReader(source)
+        if let cut = reader.cut {
+            log.write(
+                .warning,
+                "the append-only file ended within a group: \(cut.byteCount) bytes are cut off, "
+                    + "they are in \(cut.path)")
+        }
+        core.pointee.state.pointee.isLoading = true
+        core.pointee.state.pointee.persistence.loading = (
+            reader.byteCount, 0, Loop.unixMilliseconds / 1000
+        )
+        loading = Loading(
+            reader: reader, isSnapshot: source.path == snapshotDirectory.path,
+            startedAt: Loop.unixMilliseconds)
+    }
+
+    private var state: UnsafeMutablePointer<ServerState> { core.pointee.state }
+
+    // MARK: Loading
+
+    /// Loads a slice.
+    ///
+    /// - Returns: whether there is more.
+    func load() throws(LogError) -> Bool {
+        guard loading != nil else { return false }
+        let state = state
+        let isMore = try loading?.reader.read(budget: Self.loadByteCount) { words in
+            var words = words
+            words.position = 1
+            var change = Change(words: words)
+            do throws(CommandError) {
+                let name = try change.name()
+                try change.apply(name, to: &state.pointee.store)
+                return nil
+            } catch {
+                return error.text(for: "gcs.load")
+            }
+        }
+        tellProgress()
+        if isMore != true { try finishLoading() }
+        return isMore ?? false
+    }
+
+    private func tellProgress() {
+        guard let total = loading?.reader.byteCount, let done = loading?.reader.readByteCount,
+            let told = loading?.toldPercent
+        else { return }
+        state.pointee.persistence.loading.loadedByteCount = done
+        let percent = total == 0 ? 100 : done * 100 / total
+        guard percent >= told + 10, total > Self.loadByteCount * 20 else { return }
+        loading?.toldPercent = percent
+        log.write(.notice, "loading: \(percent) % of \(total >> 20) MiB")
+    }
+
+    private func finishLoading() throws(LogError) {
+        guard let loaded = loading.take() else { return }
+        let milliseconds = Loop.unixMilliseconds - loaded.startedAt
+        log.write(
+            .notice,
+            "loaded \(loaded.reader.changeCount) changes, \(loaded.reader.byteCount) bytes, from "
+                + "the \(loaded.isSnapshot ? "snapshot" : "append-only file") in "
+                + "\(milliseconds) ms")
+        state.pointee.store.finishLoading()
+        if settings.appendOnly {
+            if loaded.isSnapshot {
+                try startAnew()
+            } else {
+                try open(
+                    after: loaded.reader.segments, isWhole: true, firstMark: loaded.reader.nextMark)
+            }
+        }
+        state.pointee.store.resumeLoaded()
+        state.pointee.isLoading = false
+    }
+
+    // MARK: Writing
+
+    private func open(
+        after segments: [Int], isWhole: Bool, firstMark: UInt64
+    ) throws(LogError) {
+        if lock == nil { lock = try DirectoryLock(settings.directory) }
+        let opened = try LogWriter(
+            directory, segments: segments, isWhole: isWhole, firstMark: firstMark,
+            sync: settings.appendSync.sync, version: JournalFormat.version)
+        writer = opened
+        position = 0
+        watch = Watch(loop, opened.changed, .readable) { [unowned self] in statusChanged() }
+        state.pointee.store.startJournal()
+        state.pointee.persistence.isOn = true
+        state.pointee.persistence.baseByteCount = opened.status.byteCount
+        log.write(.notice, "the append-only file is \(directory.path)")
+    }
+
+    /// Begins the append-only file with what there is; until that is written there is none.
+    private func startAnew() throws(LogError) {
+        try open(after: [], isWhole: false, firstMark: 1)
+        guard let writer else { return }
+        rewriting = Rewriting(writer: writer, token: 0, startedAt: Loop.unixMilliseconds)
+        state.pointee.persistence.rewrite.startedAt = Loop.unixMilliseconds / 1000
+    }
+
+    /// Hands the turn's changes on, with a slice of what is walked over; between `work()` and `send(_:)`.
+    ///
+    /// - Returns: whether there is more to walk over.
+    func keep() -> Bool {
+        guard loading == nil else { return true }
+        checkSettings()
+        startWanted()
+        guard state.pointee.store.isJournaling else { return false }
+        let isWalking = walk()
+        state.pointee.store.commitJournal()
+        let changes = state.pointee.store.journalBytes
+        if !changes.isEmpty {
+            if let writer { position = writer.append(changes) }
+            if let saving { _ = saving.writer.append(changes) }
+            state.pointee.store.clearJournal()
+        }
+        finishWalks()
+        guard let writer else { return isWalking }
+        let status = writer.status
+        if settings.appendSync == .always, position > status.synced {
+            core.pointee.hold(until: position)
+        }
+        setCongested(status)
+        return isWalking
+    }
+
+    private func setCongested(_ status: LogStatus) {
+        let waiting = status.waitingByteCount
+        let isOver = isCongested ? waiting > Self.backlogMax / 2 : waiting > Self.backlogMax
+        guard isOver != isCongested else { return }
+        isCongested = isOver
+        core.pointee.setPaused(isOver)
+        log.write(
+            .warning,
+            isOver
+                ? "the disk is behind by \(waiting >> 20) MiB: clients wait"
+                : "the disk has caught up: clients are served again")
+    }
+
+    private func statusChanged() {
+        guard let writer else { return }
+        writer.acknowledge()
+        let status = writer.status
+        core.pointee.release(upTo: status.synced)
+        setCongested(status)
+        var persistence = state.pointee.persistence
+        if persistence.error != status.error {
+            let text =
+                status.error.isEmpty
+                ? "the append-only file can be written again"
+                : "the append-only file cannot be written: \(status.error)"
+            log.write(.warning, text)
+        }
+        persistence.error = status.error
+        persistence.byteCount = status.byteCount
+        persistence.waitingByteCount = status.waitingByteCount
+        persistence.unsyncedByteCount = Int(status.written - status.synced)
+        persistence.slowSyncCount = status.slowSyncCount
+        state.pointee.persistence = persistence
+        if let rewriting, rewriting.isWalked, status.begun == rewriting.token { finishRewriting() }
+    }
+
+    // MARK: Walks
+
+    private func startWanted() {
+        if state.pointee.persistence.rewrite.isWanted, rewriting == nil, let writer {
+            lastToken += 1
+            writer.rotate(lastToken)
+            rewriting = Rewriting(
+                writer: writer, token: lastToken, startedAt: Loop.unixMilliseconds)
+            state.pointee.persistence.rewrite.isWanted = false
+            state.pointee.persistence.rewrite.startedAt = Loop.unixMilliseconds / 1000
+        }
+        if state.pointee.persistence.save.isWanted, saving == nil { startSaving() }
+    }
+
+    private func startSaving() {
+        state.pointee.persistence.save.isWanted = false
+        do throws(LogError) {
+            if lock == nil { lock = try DirectoryLock(settings.directory) }
+            let writer = try LogWriter(
+                snapshotDirectory, segments: [], isWhole: false, firstMark: 1, sync: .never,
+                version: JournalFormat.version)
+            saving = Rewriting(writer: writer, token: 0, startedAt: Loop.unixMilliseconds)
+            // The turn after it looks how far the snapshot is.
+            savingWatch = Watch(loop, writer.changed, .readable) { writer.acknowledge() }
+            state.pointee.persistence.save.startedAt = Loop.unixMilliseconds / 1000
+            state.pointee.store.startJournal()
+        } catch {
+            log.write(.warning, "the snapshot cannot be written: \(error)")
+            state.pointee.persistence.save.isLastOK = false
+        }
+    }
+
+    private func walk() -> Bool {
+        let isRewriting = advance(&rewriting)
+        let isSaving = advance(&saving)
+        return isRewriting || isSaving
+    }
+
+    private func advance(_ work: inout Rewriting?) -> Bool {
+        guard var walking = work, !walking.walk.isDone else { return false }
+        guard walking.writer.status.waitingByteCount < Self.walkBacklogMax else { return false }
+        state.pointee.store.advance(&walking.walk, budget: Self.walkCount)
+        work = walking
+        return true
+    }
+
+    /// Ends walks whose last changes are handed on.
+    private func finishWalks() {
+        if let walked = rewriting, walked.walk.isDone, !walked.isWalked {
+            rewriting?.isWalked = true
+            walked.writer.begin(at: walked.token)
+        }
+        if let saved = saving, saved.walk.isDone {
+            if saved.isWalked {
+                if saved.writer.status.begun != nil || !saved.writer.status.error.isEmpty {
+                    finishSaving(saved)
+                }
+            } else {
+                saving?.isWalked = true
+                saved.writer.begin(at: saved.token)
+            }
+        }
+    }
+
+    private func finishRewriting() {
+        guard let done = rewriting.take() else { return }
+        let milliseconds = Loop.unixMilliseconds - done.startedAt
+        let byteCount = done.writer.status.byteCount
+        log.write(
+            .notice, "append-only file rewritten: \(byteCount) bytes in \(milliseconds) ms")
+        state.pointee.persistence.rewrite.startedAt = nil
+        state.pointee.persistence.rewrite.lastSeconds = milliseconds / 1000
+        state.pointee.persistence.baseByteCount = byteCount
+    }
+
+    private func finishSaving(_ saved: Rewriting) {
+        let error = saved.writer.status.error
+        (saving, savingWatch) = (nil, nil)
+        let isDone = saved.writer.close() && error.isEmpty
+        if writer == nil { state.pointee.store.stopJournal() }
+        let milliseconds = Loop.unixMilliseconds - saved.startedAt
+        state.pointee.persistence.save.startedAt = nil
+        state.pointee.persistence.save.isLastOK = isDone
+        state.pointee.persistence.save.lastSeconds = milliseconds / 1000
+        if isDone {
+            state.pointee.persistence.save.lastDoneAt = Loop.unixMilliseconds / 1000
+            log.write(.notice, "snapshot written in \(milliseconds) ms")
+        } else {
+            log.write(.warning, "the snapshot could not be written: \(error)")
+        }
+    }
+
+    // MARK: Settings, end
+
+    /// Switches the append-only file on or off, when CONFIG SET said so.
+    private func checkSettings() {
+        let (old, new) = (settings, state.pointee.settings)
+        guard old.appendOnly != new.appendOnly || old.appendSync != new.appendSync else { return }
+        settings = new
+        if new.appendSync != old.appendSync { writer?.setSync(new.appendSync.sync) }
+        guard new.appendOnly != old.appendOnly else { return }
+        if new.appendOnly {
+            do throws(LogError) {
+                try startAnew()
+            } catch {
+                log.write(.warning, "appendonly stays no: \(error)")
+                settings.appendOnly = false
+                state.pointee.settings.appendOnly = false
+            }
+        } else {
+            closeWriter()
+            if saving == nil { state.pointee.store.stopJournal() }
+        }
+    }
+
+    private func closeWriter() {
+        guard let closing = writer.take() else { return }
+        watch = nil
+        rewriting = nil
+        if !closing.close() {
+            log.write(.warning, "the end of the append-only file could not be written")
+        }
+        core.pointee.release(upTo: .max)
+        state.pointee.persistence.isOn = false
+        state.pointee.persistence.error = ""
+        state.pointee.persistence.rewrite = Persistence.Work()
+    }
+
+    /// Writes what waits, and ends.
+    func stop() { closeWriter() }
+}
+
+extension AppendSync {
+    /// The same in the words of the log.
+    fileprivate var sync: LogSync {
+        switch self {
+        case .always: .always
+        case .everysec: .everySecond
+        case .no: .never
+        }
+    }
+}
