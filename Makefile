@@ -11,7 +11,7 @@ FUZZED = $(if $(ASAN),-c debug --sanitize=address --build-path .build-asan,-c re
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help demo run test check lint format simulate bench docs clean setup release venv \
-	test-fuzz bench-plasma bench-fragmentation bench-spilling test-spilling
+	test-fuzz test-pyarrow bench-plasma bench-fragmentation bench-spilling test-spilling
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,10 @@ run: release ## server, store and node manager on loopback until Ctrl-C
 
 test: setup venv ## all tests; FILTER=<name> for some: a suite or function, or a pytest name
 	@SWIFT="$(SWIFT)" VENV="$(VENV)" Scripts/test.sh "$(FILTER)"
+
+test-pyarrow: release ## pyarrow 11's own tests of Plasma, against Arrow's store and against ours
+	@Scripts/venv.sh .build/venv-pyarrow Tests/Integration/requirements-pyarrow.txt
+	@.build/venv-pyarrow/bin/python Tests/Integration/pyarrow_suite.py .build/release/plasma-store
 
 check: lint test ## what has to pass before a commit: lint and test
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -23,9 +24,19 @@ static inline int gcs_punch_hole(int fd, int64_t offset, int64_t length) {
     return (int)syscall(SYS_fallocate, fd, 0x01 | 0x02 /* KEEP_SIZE | PUNCH_HOLE */, offset, length);
 }
 
-/// Asks for room for [offset, offset + length); the file keeps its size.
+/// Blocks of the file system behind [offset, offset + length); the file keeps its size.
 static inline int gcs_reserve(int fd, int64_t offset, int64_t length) {
     return (int)syscall(SYS_fallocate, fd, 0x01 /* KEEP_SIZE */, offset, length);
+}
+
+/// Locks a file for this open description alone, without waiting; -1 when another one has it.
+static inline int gcs_lock(int fd) { return (int)syscall(SYS_flock, fd, 2 | 4 /* LOCK_EX | LOCK_NB */); }
+
+/// Bytes of the huge pages that a directory lies on; 0 when it is on none, -1 with errno.
+static inline int64_t gcs_huge_page_bytes(const char *path) {
+    struct statfs status;
+    if (statfs(path, &status) != 0) return -1;
+    return ((uint64_t)status.f_type & 0xffffffffu) == 0x958458f6u /* HUGETLBFS_MAGIC */ ? (int64_t)status.f_bsize : 0;
 }
 
 /// accept4 with non-blocking and close-on-exec set.

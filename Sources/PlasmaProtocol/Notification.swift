@@ -9,6 +9,9 @@ public enum Notification {
     private static let addition = TableLayout(28, 7, [4, 8, 16, 0, 0, 0, 24, 0])
     /// A row of an added object, its id and its digest, rounded up to 8.
     private static let additionByteCount = 72
+    private static let move = TableLayout(32, 7, [4, 8, 16, 28, 0, 0, 24, 0])
+    /// A row of a moved object, its id and its digest, rounded up to 8.
+    private static let moveByteCount = 80
     private static let deletion = TableLayout(12, 8, [4, 0, 0, 0, 0, 0, 0, 8])
     /// A row of a deleted object and its id.
     private static let deletionByteCount = 40
@@ -42,6 +45,25 @@ public enum Notification {
                 cursor.id(object.id, from: row + 4)
                 cursor.digest(object.digest ?? 0, from: row + 24)
                 row += additionByteCount
+            }
+        }
+    }
+
+    /// Appends one notification about objects that went to the external store or came back; their
+    /// `referenceCount` says which.
+    public static func writeMoves(
+        _ objects: some Collection<ObjectInfo>, to buffer: inout ByteBuffer
+    ) {
+        append(objects.count, move, rowByteCount: moveByteCount, to: &buffer) { cursor, rows in
+            var row = rows
+            for object in objects {
+                cursor.put(object.dataByteCount, at: row + 8)
+                cursor.put(object.metadataByteCount, at: row + 16)
+                cursor.put(object.referenceCount, at: row + 28)
+                cursor.position = row + 32
+                cursor.id(object.id, from: row + 4)
+                cursor.digest(object.digest ?? 0, from: row + 24)
+                row += moveByteCount
             }
         }
     }

@@ -8,7 +8,7 @@ public struct ObjectInfo: Equatable, Sendable {
     public var dataByteCount: Int64
     /// Bytes of metadata.
     public var metadataByteCount: Int64
-    /// Connections that use it; 0 in notifications.
+    /// Connections that use it; in notifications 0, `movedOut` or `movedIn`.
     public var referenceCount: Int32
     /// When it was created, in seconds since 1970; 0 in notifications.
     public var createdSeconds: Int64
@@ -18,6 +18,16 @@ public struct ObjectInfo: Equatable, Sendable {
     public var digest: UInt64?
     /// Whether a notification says that the object is gone.
     public var isDeletion: Bool
+
+    /// `referenceCount` of a notification that the object went to the external store.
+    ///
+    /// It can still be got. To Arrow's clients, which do not look at this field, it is sealed once
+    /// more.
+    public static let movedOut: Int32 = -1
+    /// `referenceCount` of a notification that the object came back from the external store.
+    public static let movedIn: Int32 = -2
+    /// Whether a notification tells of an object that was there before and still is.
+    public var isMove: Bool { referenceCount < 0 }
 
     /// Bytes that the object takes in its store.
     public var byteCount: Int64 { dataByteCount &+ metadataByteCount }

@@ -16,6 +16,8 @@ struct Arena: ~Copyable {
     private static let punchPageCountMax = 128
 
     private let directory: String?
+    private let hugePageByteCount: Int?
+    private let segmentCountMax: Int
     private let segmentByteCount: Int
     /// Bytes that all segments together may have, used or not.
     private let byteCountMax: Int
@@ -29,12 +31,22 @@ struct Arena: ~Copyable {
     /// The first segment has a quarter more than the capacity; when free room is too scattered for
     /// an object, segments of a quarter are added, up to four times the capacity. They are sparse: what
     /// no object uses takes no memory.
-    init(capacity: Int, directory: String?) throws(ArenaError) {
+    ///
+    /// Huge pages are set aside by the system when they are mapped: there the first segment has
+    /// the capacity and no more.
+    init(
+        capacity: Int, directory: String?, hugePageByteCount: Int? = nil,
+        segmentCountMax: Int = Self.segmentCountMax - 16
+    ) throws(ArenaError) {
         self.directory = directory
+        self.hugePageByteCount = hugePageByteCount
+        self.segmentCountMax = segmentCountMax
         segmentByteCount = max(capacity / 4, 1 << 20)
         byteCountMax = 4 * capacity + (16 << 20)
         segments = .allocate(capacity: Self.segmentCountMax)
-        try addSegment(capacity + segmentByteCount)
+        let granule = BlockAllocator.granuleByteCount
+        try addSegment(
+            hugePageByteCount == nil ? capacity + segmentByteCount : capacity + 2 * granule)
     }
 
     deinit {
@@ -64,6 +76,16 @@ struct Arena: ~Copyable {
     /// Copies bytes into a piece; `false` when the file system has no room.
     func write(_ bytes: UnsafeRawBufferPointer, _ piece: Piece, at offset: Int) -> Bool {
         segments[Int(piece.segment)].write(bytes, at: piece.offset + offset)
+    }
+
+    /// The store's own address of a piece; `nil` where it has no map.
+    func address(_ piece: Piece) -> UnsafeMutableRawPointer? {
+        segments[Int(piece.segment)].address(piece.offset)
+    }
+
+    /// Has the file system set blocks aside for a piece; says why it cannot.
+    func reserve(_ piece: Piece, _ byteCount: Int) -> ArenaError? {
+        segments[Int(piece.segment)].reserve(piece.offset, byteCount)
     }
 
     /// The descriptor and the size that clients are told of a segment.
@@ -110,7 +132,7 @@ struct Arena: ~Copyable {
 
     private mutating func grow(for count: Int) -> UInt32? {
         let wanted = max(segmentByteCount, (count + 1) * BlockAllocator.granuleByteCount)
-        guard segmentCount < Self.segmentCountMax, byteCount + wanted <= byteCountMax else {
+        guard segmentCount < segmentCountMax, byteCount + wanted <= byteCountMax else {
             return nil
         }
         do throws(ArenaError) { try addSegment(wanted) } catch { return nil }
@@ -118,7 +140,8 @@ struct Arena: ~Copyable {
     }
 
     private mutating func addSegment(_ byteCount: Int) throws(ArenaError) {
-        let segment = try Segment.open(byteCount: byteCount, directory: directory)
+        let segment = try Segment.open(
+            byteCount: byteCount, directory: directory, hugePageByteCount: hugePageByteCount)
         let granule = BlockAllocator.granuleByteCount
         // The first granule stays unused: Arrow's first object is at 64 as well.
         let granules = 1..<segment.byteCount / granule

@@ -6,23 +6,33 @@ struct NotificationLog: ~Copyable {
     private var encoded = ByteBuffer()
     private var additions: [ObjectInfo] = []
     private var deletions: [RecordID] = []
+    private var moves: [ObjectInfo] = []
     /// Whether anybody listens; otherwise nothing is kept.
     var isRecording = false
 
     mutating func add(_ info: ObjectInfo) {
         guard isRecording else { return }
-        if !deletions.isEmpty { encode() }
+        if !deletions.isEmpty || !moves.isEmpty { encode() }
         additions.append(info)
     }
 
     mutating func delete(_ id: RecordID) {
         guard isRecording else { return }
-        if !additions.isEmpty { encode() }
+        if !additions.isEmpty || !moves.isEmpty { encode() }
         deletions.append(id)
     }
 
+    /// An object went to the external store, or came back from it.
+    mutating func move(_ info: ObjectInfo, isOut: Bool) {
+        guard isRecording else { return }
+        if !additions.isEmpty || !deletions.isEmpty { encode() }
+        var info = info
+        info.referenceCount = isOut ? ObjectInfo.movedOut : ObjectInfo.movedIn
+        moves.append(info)
+    }
+
     /// Whether `drain(_:)` has nothing to give.
-    var isEmpty: Bool { encoded.isEmpty && additions.isEmpty && deletions.isEmpty }
+    var isEmpty: Bool { encoded.isEmpty && additions.isEmpty && deletions.isEmpty && moves.isEmpty }
 
     /// Hands over what was recorded, as subscribers read it, and forgets it.
     mutating func drain(_ body: (UnsafeRawBufferPointer) -> Void) {
@@ -35,6 +45,10 @@ struct NotificationLog: ~Copyable {
         if !additions.isEmpty {
             Notification.writeAdditions(additions, to: &encoded)
             additions.removeAll(keepingCapacity: additions.count < 1024)
+        }
+        if !moves.isEmpty {
+            Notification.writeMoves(moves, to: &encoded)
+            moves.removeAll(keepingCapacity: moves.count < 1024)
         }
         if !deletions.isEmpty {
             Notification.writeDeletions(deletions, to: &encoded)

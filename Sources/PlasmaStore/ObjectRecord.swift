@@ -12,6 +12,10 @@ struct ObjectRecord: Pooled {
         case created
         /// Complete, readable, never changed again.
         case sealed
+        /// Complete, but only the external store has its bytes.
+        case evicted
+        /// Being brought back from the external store.
+        case restoring
     }
 
     var id = RecordID(batch: .root, unique: 0, index: 0)
@@ -28,6 +32,15 @@ struct ObjectRecord: Pooled {
     var idleSince: UInt32 = 0
     /// Whether the node manager was told that it has users.
     var isPinTold = false
+    /// Whether it stands in the line of objects to bring back.
+    var isRestoreQueued = false
+    /// The share that it is counted in while it is in memory.
+    var account: UInt32 = 0
+    /// The batch of objects it is being written out with; 0 when it is not.
+    var outgoing: UInt32 = 0
+    /// The external store's file that has its bytes, and where in it; 0 for none.
+    var storedFile: UInt32 = 0
+    var storedOffset = 0
     /// Connections that use it: the length of the list `users`.
     var userCount: Int32 = 0
     /// The session that created it, until it is sealed.
@@ -58,14 +71,20 @@ struct ObjectRecord: Pooled {
     var byteCount: Int { dataByteCount + metadataByteCount }
 
     /// Whether there is an object at all.
-    var isPresent: Bool { state == .created || state == .sealed }
+    var isPresent: Bool { state != .free && state != .awaited }
+
+    /// Whether it is complete, wherever its bytes are.
+    var isSealed: Bool { state == .sealed || state == .evicted || state == .restoring }
+
+    /// Whether it has a place in memory.
+    var isInMemory: Bool { state == .created || state == .sealed || state == .restoring }
 
     var info: ObjectInfo {
         ObjectInfo(
             id: id, dataByteCount: Int64(dataByteCount),
             metadataByteCount: Int64(metadataByteCount), referenceCount: userCount,
             createdSeconds: createdSeconds, constructSeconds: constructSeconds,
-            digest: state == .sealed ? digest : nil)
+            digest: isSealed ? digest : nil)
     }
 }
 

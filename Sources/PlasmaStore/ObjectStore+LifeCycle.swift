@@ -8,21 +8,31 @@ extension ObjectStore {
         case refused(StoreError)
         /// It would fit if something else went.
         case needsRoom
-        /// The node manager is making room.
+        /// The node manager is making room, or objects are being written to the external store.
         case waits
     }
 
     /// Makes an unsealed object that `session` uses.
+    ///
+    /// - Parameter usesFallback: whether it may lie in the fallback file when memory has no room.
     mutating func create(
-        _ id: RecordID, dataByteCount: UInt64, metadataByteCount: UInt64, _ session: UInt32
+        _ id: RecordID, dataByteCount: UInt64, metadataByteCount: UInt64, _ session: UInt32,
+        usesFallback: Bool = false
     ) -> CreateOutcome {
         var slot = table.find(id)
         if slot != 0, table[slot].isPresent { return .refused(.objectExists) }
         let (sum, isTooMuch) = dataByteCount.addingReportingOverflow(metadataByteCount)
         guard !isTooMuch, sum <= UInt64(capacity) else { return .refused(.outOfMemory) }
-        guard usedByteCount + Int(sum) <= capacity, let piece = arena.allocate(Int(sum)) else {
-            return .needsRoom
+        let byteCount = Int(sum)
+        guard let wanted = account(for: byteCount, session) else { return .refused(.outOfMemory) }
+        var number = wanted
+        var piece = hasRoom(for: byteCount, in: number) ? arena.allocate(byteCount) : nil
+        if piece == nil, usesFallback, hasRoom(for: byteCount, in: Account.fallback) {
+            number = Account.fallback
+            piece = arena.allocateFallback(byteCount)
         }
+        guard let piece else { return .needsRoom }
+        if number == Account.fallback { fallbackCount += 1 }
         if slot == 0 { slot = table.insert(id, .created) }
         table[slot].state = .created
         table[slot].dataByteCount = Int(dataByteCount)
@@ -33,7 +43,7 @@ extension ObjectStore {
         table[slot].constructSeconds = -1
         order += 1
         table[slot].createdOrder = order
-        usedByteCount += Int(sum)
+        charge(slot, to: number)
         objectCount += 1
         use(slot, session)
         return .created(slot)
@@ -69,9 +79,9 @@ extension ObjectStore {
     mutating func delete(_ id: RecordID) -> StoreError? {
         let slot = find(id)
         guard slot != 0 else { return .objectNotFound }
-        if table[slot].userCount > 0 {
+        if table[slot].userCount > 0 || table[slot].state == .restoring {
             table[slot].isDoomed = true
-            return table[slot].state == .sealed ? .objectInUse : .objectNotSealed
+            return table[slot].isSealed ? .objectInUse : .objectNotSealed
         }
         remove(slot, isTold: true)
         return nil
@@ -86,49 +96,5 @@ extension ObjectStore {
             dataOffset: offset, dataByteCount: UInt64(record.dataByteCount),
             metadataOffset: offset + UInt64(record.dataByteCount),
             metadataByteCount: UInt64(record.metadataByteCount))
-    }
-}
-
-// MARK: - Making room
-
-extension ObjectStore {
-    /// How far making room for one object has come.
-    struct RoomSearch: Equatable {
-        /// Bytes to free before trying again; 0 before the first slice.
-        var goal = 0
-        var freed = 0
-    }
-
-    /// What a slice of making room came to.
-    enum RoomOutcome: Equatable {
-        /// Enough went: worth trying again.
-        case tryAgain
-        /// Another slice is needed.
-        case more
-        /// What is in use leaves no room; nothing more was removed.
-        case impossible
-    }
-
-    /// Removes least recently used objects: at least what is missing, and at least a fifth of the
-    /// capacity, so that a full store does not do this for every object.
-    ///
-    /// Removes nothing when the object would not fit beside those in use, where Arrow's store
-    /// removes everything first and refuses then.
-    mutating func makeRoom(
-        for byteCount: Int, _ search: inout RoomSearch, countMax: Int
-    ) -> RoomOutcome {
-        if search.goal == 0 {
-            let missing = usedByteCount + byteCount - capacity
-            guard missing <= evictableByteCount, nextToEvict != 0 else { return .impossible }
-            search = RoomSearch(goal: max(missing, capacity / 5, 1))
-        }
-        for _ in 0..<countMax {
-            guard search.freed < search.goal, let freed = evictOldest() else {
-                search = RoomSearch()
-                return .tryAgain
-            }
-            search.freed += freed
-        }
-        return .more
     }
 }

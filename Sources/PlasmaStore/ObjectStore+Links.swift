@@ -49,7 +49,7 @@ extension ObjectStore {
             remove(slot, isTold: false)
         } else if table[slot].isDoomed {
             remove(slot, isTold: true)
-        } else {
+        } else if table[slot].outgoing == 0 {
             insertEvictable(slot)
         }
     }
@@ -95,6 +95,28 @@ extension ObjectStore {
             if table[slot].waiters == 0, table[slot].state == .awaited { table.remove(slot) }
         }
         return sessions[Int(session)].firstWait == 0
+    }
+
+    /// Ends a session's wait for one object, unless that is only being brought back from the
+    /// external store.
+    mutating func stopWaiting(_ id: RecordID, _ session: UInt32) {
+        let slot = table.find(id)
+        guard slot != 0, !table[slot].isSealed else { return }
+        var link = table[slot].waiters
+        while link != 0, links[link].session != session { link = links[link].nextOfObject }
+        guard link != 0 else { return }
+        removeWait(link)
+        if table[slot].waiters == 0, table[slot].state == .awaited { table.remove(slot) }
+    }
+
+    /// An object cannot be brought back: those who wait for it go on without it.
+    mutating func failWaits(_ slot: UInt32) {
+        while table[slot].waiters != 0 {
+            let link = table[slot].waiters
+            let session = links[link].session
+            removeWait(link)
+            if sessions[Int(session)].waitCount == 0 { satisfied.append(session) }
+        }
     }
 
     /// An object was sealed: those who wait for it use it now.
@@ -149,45 +171,5 @@ extension ObjectStore {
         }
         links.remove(link)
         return (old.nextOfObject, old.nextOfSession)
-    }
-}
-
-// MARK: - Invariants
-
-extension ObjectStore {
-    /// Whether every count and link agrees with the objects; O(everything), for tests.
-    func invariantsHold() -> Bool {
-        var used = 0
-        var evictable = 0
-        var secondary = 0
-        var present = 0
-        var pinned = 0
-        for number in 0..<table.slotCount {
-            let slot = UInt32(number + 1)
-            let record = table[slot]
-            guard record.state != .free else { continue }
-            guard table.find(record.id) == slot else { return false }
-            var userCount: Int32 = 0
-            var link = record.users
-            while link != 0 {
-                guard links[link].object == slot else { return false }
-                userCount += 1
-                link = links[link].nextOfObject
-            }
-            guard userCount == record.userCount else { return false }
-            let isIdle = record.state == .sealed && userCount == 0
-            guard record.isEvictable == isIdle else { return false }
-            guard record.isPresent || record.waiters != 0 else { return false }
-            guard record.isPresent else { continue }
-            used += record.byteCount
-            present += 1
-            if record.isSecondary { secondary += record.byteCount }
-            if isIdle { evictable += record.byteCount }
-            if userCount > 0 { pinned += record.byteCount }
-        }
-        let idleByteCount = primaries.byteCount + secondaries.byteCount
-        return used == usedByteCount && evictable == idleByteCount
-            && secondary == secondaryByteCount && present == objectCount
-            && pinned == uses.pinnedByteCount && used <= capacity && arena.invariantsHold()
     }
 }

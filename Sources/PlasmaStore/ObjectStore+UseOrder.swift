@@ -2,7 +2,7 @@ internal import Identifiers
 internal import PlasmaProtocol
 
 /// Objects that nobody uses now, in the order of their last use: a list through their records.
-struct UseOrder {
+struct UseOrder: BitwiseCopyable {
     /// Least and most recently used; 0 when there is none.
     var oldest: UInt32 = 0
     var newest: UInt32 = 0
@@ -11,12 +11,27 @@ struct UseOrder {
 }
 
 extension ObjectStore {
-    /// Bytes of the objects that may be removed to make room.
+    /// The primary copies in the common share that nobody uses now.
+    var primaries: UseOrder { accounts[Account.shared].primaries }
+
+    /// The secondary copies there.
+    var secondaries: UseOrder { accounts[Account.shared].secondaries }
+
+    /// Bytes of the objects in memory that may be removed to make room.
     var evictableByteCount: Int {
-        secondaries.byteCount + (guardsPrimaries ? 0 : primaries.byteCount)
+        accounts.indices.reduce(0) { sum, number in
+            let counts = accounts[number].isOpen && number != Account.fallback
+            return counts ? sum + evictableByteCount(of: number) : sum
+        }
     }
 
-    /// Makes an object that nobody uses the most recently used one.
+    /// Bytes of the objects of a share that may be removed to make room in it.
+    func evictableByteCount(of number: Int) -> Int {
+        accounts[number].secondaries.byteCount
+            + (guardsPrimaries ? 0 : accounts[number].primaries.byteCount)
+    }
+
+    /// Makes an object that nobody uses the most recently used one of its share.
     mutating func insertEvictable(_ slot: UInt32) {
         removalCount += 1
         table[slot].isEvictable = true
@@ -30,6 +45,20 @@ extension ObjectStore {
         setOrder(of: slot, order)
     }
 
+    /// Makes an object the least recently used one of its share: it could not be written out.
+    mutating func insertOldest(_ slot: UInt32) {
+        removalCount += 1
+        table[slot].isEvictable = true
+        var order = order(of: slot)
+        table[slot].older = 0
+        table[slot].newer = order.oldest
+        if order.oldest != 0 { table[order.oldest].older = slot } else { order.newest = slot }
+        order.oldest = slot
+        order.byteCount += table[slot].byteCount
+        setOrder(of: slot, order)
+    }
+
+    /// Takes an object out of the order: it is in use, or goes.
     mutating func removeEvictable(_ slot: UInt32) {
         guard table[slot].isEvictable else { return }
         table[slot].isEvictable = false
@@ -42,11 +71,29 @@ extension ObjectStore {
     }
 
     private func order(of slot: UInt32) -> UseOrder {
-        table[slot].isSecondary ? secondaries : primaries
+        let number = owner(slot)
+        return table[slot].isSecondary
+            ? accounts[number].secondaries : accounts[number].primaries
     }
 
     private mutating func setOrder(of slot: UInt32, _ order: UseOrder) {
-        if table[slot].isSecondary { secondaries = order } else { primaries = order }
+        let number = owner(slot)
+        if table[slot].isSecondary {
+            accounts[number].secondaries = order
+        } else {
+            accounts[number].primaries = order
+        }
+    }
+
+    /// One order after another, whose objects count as used later.
+    mutating func joined(_ first: UseOrder, _ second: UseOrder) -> UseOrder {
+        guard first.newest != 0 else { return second }
+        guard second.oldest != 0 else { return first }
+        table[first.newest].newer = second.oldest
+        table[second.oldest].older = first.newest
+        return UseOrder(
+            oldest: first.oldest, newest: second.newest,
+            byteCount: first.byteCount + second.byteCount)
     }
 
     /// Counts an object as just used.
@@ -57,20 +104,25 @@ extension ObjectStore {
         insertEvictable(slot)
     }
 
-    /// The object that goes next when room is needed; 0 when none may.
-    var nextToEvict: UInt32 {
-        if secondaries.oldest != 0 { return secondaries.oldest }
-        return guardsPrimaries ? 0 : primaries.oldest
+    /// The object of a share that goes next when room is needed; 0 when none may.
+    func nextToEvict(of number: Int) -> UInt32 {
+        let account = accounts[number]
+        if account.secondaries.oldest != 0 { return account.secondaries.oldest }
+        return guardsPrimaries ? 0 : account.primaries.oldest
     }
 
-    /// Removes the least recently used object, secondary copies first; `nil` when none may go.
-    mutating func evictOldest() -> Int? {
-        let slot = nextToEvict
+    /// Takes the least recently used object of a share out of memory, secondary copies first.
+    ///
+    /// With an external store it starts to write it there.
+    ///
+    /// - Returns: its bytes; `nil` when none may go.
+    mutating func evictOldest(of number: Int = Account.shared) -> Int? {
+        let slot = nextToEvict(of: number)
         guard slot != 0 else { return nil }
         let byteCount = table[slot].byteCount
         evictedCount += 1
         uses.evictedByteCount += byteCount
-        remove(slot, isTold: true)
+        if external != nil { moveOut(slot) } else { remove(slot, isTold: true) }
         return byteCount
     }
 
@@ -82,7 +134,9 @@ extension ObjectStore {
         let isIdle = table[slot].isEvictable
         removeEvictable(slot)
         table[slot].isSecondary = isSecondary
-        secondaryByteCount += isSecondary ? table[slot].byteCount : -table[slot].byteCount
+        if table[slot].isInMemory, table[slot].account != Account.fallback {
+            secondaryByteCount += isSecondary ? table[slot].byteCount : -table[slot].byteCount
+        }
         if isIdle { insertEvictable(slot) }
         return true
     }
@@ -95,11 +149,15 @@ extension ObjectStore {
     ) -> [UInt32] {
         var slots: [UInt32] = []
         var byteCount = 0
-        while slots.count < countMax, byteCount < byteCountMax, primaries.oldest != 0 {
-            let slot = primaries.oldest
-            byteCount += table[slot].byteCount
-            use(slot, session)
-            slots.append(slot)
+        // The common share first, then the fallback file, then what quotas protect.
+        for number in accounts.indices where accounts[number].isOpen {
+            while slots.count < countMax, byteCount < byteCountMax {
+                let slot = accounts[number].primaries.oldest
+                guard slot != 0 else { break }
+                byteCount += table[slot].byteCount
+                use(slot, session)
+                slots.append(slot)
+            }
         }
         return slots
     }

@@ -16,6 +16,8 @@ struct ObjectStore: ~Copyable {
         var usedByteCount = 0
         /// Waits that are not over.
         var waitCount = 0
+        /// The share that what it creates is counted in.
+        var account = Account.shared
         var isOpen = false
     }
 
@@ -23,7 +25,7 @@ struct ObjectStore: ~Copyable {
     let capacity: Int
     var time = StoreTime(unixSeconds: 0, monotonicMilliseconds: 0)
     var table = ObjectTable()
-    var arena: Arena
+    var arena: ObjectMemory
     var notifications = NotificationLog()
     /// Whose use of which object the node manager was not told of.
     var pinChanges = PinChanges()
@@ -34,31 +36,44 @@ struct ObjectStore: ~Copyable {
     var links = Pool<Link>()
     var sessions: [SessionLinks] = []
     private var freeSessions: [UInt32] = []
-    /// The primary copies that nobody uses now; every object is one until it is said to be none.
-    var primaries = UseOrder()
-    /// The secondary copies that nobody uses now.
-    var secondaries = UseOrder()
-    /// Whether primary copies stay, because a node manager spills them.
-    var guardsPrimaries = false
-    /// Bytes of all objects.
+    /// The common share, the fallback file's, then one for each quota.
+    var accounts = [Account(), Account()]
+    /// Shares that no object and no client belongs to.
+    var freeAccounts: [Int] = []
+    var quotaCount = 0
+    /// Bytes of all objects in memory; those in the fallback file are not counted.
     var usedByteCount = 0
-    /// Bytes of all secondary copies.
-    var secondaryByteCount = 0
-    /// Awaited objects that the node manager was not told of; kept only for one.
-    var needs = AwaitedObjects()
     /// Objects, sealed or not.
     var objectCount = 0
     var sealedCount = 0
+    /// Bytes of the secondary copies among them.
+    var secondaryByteCount = 0
+    /// Whether primary copies stay, because a node manager spills them.
+    var guardsPrimaries = false
+    /// Awaited objects that the node manager was not told of; kept only for one.
+    var needs = AwaitedObjects()
+    /// Where evicted objects go; without it they are dropped.
+    let external: ExternalStore?
     /// Creates and seals so far.
     var order: UInt64 = 0
     /// Objects removed, and objects that nobody uses any more, since the start.
     var removalCount: UInt64 = 0
-    /// Objects removed to make room, since the start.
+    /// Objects removed from memory to make room, since the start.
     var evictedCount = 0
+    /// Objects put into the fallback file, since the start.
+    var fallbackCount = 0
 
-    init(capacity: Int, directory: String?) throws(ArenaError) {
-        self.capacity = capacity
-        arena = try Arena(capacity: capacity, directory: directory)
+    init(_ configuration: StoreConfiguration) throws(ArenaError) {
+        let memory = try ObjectMemory(configuration)
+        if let directory = configuration.externalDirectory {
+            external = try ExternalStore(directory: directory)
+        } else {
+            external = nil
+        }
+        capacity = configuration.capacity
+        arena = memory
+        accounts[Account.shared].capacity = capacity
+        accounts[Account.fallback].capacity = configuration.fallbackByteCountMax
     }
 
     /// A number for a new session.
@@ -79,6 +94,7 @@ struct ObjectStore: ~Copyable {
         precondition(
             links.isOpen && links.firstUse == 0 && links.firstWait == 0,
             "a session closed while it holds objects")
+        endQuota(session)
         sessions[Int(session)].isOpen = false
         freeSessions.append(session)
     }
@@ -89,31 +105,44 @@ struct ObjectStore: ~Copyable {
         return slot != 0 && table[slot].isPresent ? slot : 0
     }
 
-    /// Whether an object can be read.
+    /// Whether an object can be read, perhaps after it was brought back from the external store.
     func contains(_ id: RecordID) -> Bool {
         let slot = table.find(id)
-        return slot != 0 && table[slot].state == .sealed
+        return slot != 0 && table[slot].isSealed
     }
 
     /// Removes an object's bytes, and its record unless somebody waits for the next of its id.
     mutating func remove(_ slot: UInt32, isTold: Bool) {
         let record = table[slot]
         precondition(record.isPresent && record.userCount == 0, "an object removed while in use")
+        if record.state == .evicted { failWaits(slot) }
         removeEvictable(slot)
         notePinsGone(slot)
-        arena.free(record.piece, now: time.tick)
-        usedByteCount -= record.byteCount
-        if record.isSecondary { secondaryByteCount -= record.byteCount }
-        removalCount += 1
+        if record.isInMemory { giveUpMemory(slot) }
+        if record.storedFile != 0 { forgetStored(slot) }
         objectCount -= 1
-        if record.state == .sealed { sealedCount -= 1 }
+        if record.isSealed { sealedCount -= 1 }
         if isTold { notifications.delete(record.id) }
-        if record.waiters == 0 {
+        if table[slot].waiters == 0 {
             table.remove(slot)
         } else {
             table[slot].state = .awaited
             table[slot].isDoomed = false
             table[slot].isSecondary = false
         }
+    }
+
+    /// Frees an object's memory; what is being written from it is kept until that is done.
+    mutating func giveUpMemory(_ slot: UInt32) {
+        let record = table[slot]
+        if record.outgoing != 0 {
+            accounts[owner(slot)].leavingByteCount -= record.byteCount
+            external?.orphan()
+            table[slot].outgoing = 0
+        } else {
+            arena.free(record.piece, byteCount: record.byteCount, now: time.tick)
+        }
+        discharge(slot)
+        removalCount += 1
     }
 }

@@ -19,7 +19,10 @@ struct Segment: ~Copyable {
     /// What clients are told as the file's size; they map 8 bytes less.
     var fileByteCount: Int64 { Int64(byteCount + 8) }
 
-    private init(adopting descriptor: Int32, byteCount: Int, isMapped: Bool) {
+    private let isHuge: Bool
+
+    private init(adopting descriptor: Int32, byteCount: Int, isMapped: Bool, isHuge: Bool) {
+        self.isHuge = isHuge
         self.descriptor = descriptor
         self.byteCount = byteCount
         pages = PageMap(pageCount: byteCount / Self.pageByteCount)
@@ -28,22 +31,37 @@ struct Segment: ~Copyable {
             return
         }
         // Clients share the descriptor: none of them may cut the file under the store's map.
-        _ = fcntl(descriptor, 1033 /* F_ADD_SEALS */, 0x0002 | 0x0004 /* SHRINK | GROW */)
+        if !isHuge {
+            _ = fcntl(descriptor, 1033 /* F_ADD_SEALS */, 0x0002 | 0x0004 /* SHRINK | GROW */)
+        }
         let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
         map = start == MAP_FAILED ? nil : start
     }
 
     /// A new file of memory, or in `directory` when there is one; it has no name there.
-    static func open(byteCount: Int, directory: String?) throws(ArenaError) -> Segment {
-        let pageCount = (byteCount + pageByteCount - 1) / pageByteCount
+    ///
+    /// - Parameter hugePageByteCount: a page of the file system that `directory` is on, when that
+    ///   has huge ones: its files have whole pages, and are written through maps only.
+    static func open(
+        byteCount: Int, directory: String?, hugePageByteCount: Int? = nil
+    ) throws(ArenaError) -> Segment {
+        let unit = hugePageByteCount ?? pageByteCount
+        let wholeByteCount = (byteCount + unit - 1) / unit * unit
         let descriptor = try open(directory)
-        guard ftruncate(descriptor, pageCount * pageByteCount + 8) == 0 else {
+        let fileByteCount = hugePageByteCount == nil ? wholeByteCount + 8 : wholeByteCount
+        guard ftruncate(descriptor, fileByteCount) == 0 else {
             let reason = errno
             close(descriptor)
-            throw .system("set the size of an object file to \(byteCount) bytes", reason)
+            throw .system("set the size of an object file to \(fileByteCount) bytes", reason)
         }
-        return Segment(
-            adopting: descriptor, byteCount: pageCount * pageByteCount, isMapped: directory == nil)
+        let isHuge = hugePageByteCount != nil
+        let segment = Segment(
+            adopting: descriptor, byteCount: wholeByteCount, isMapped: directory == nil || isHuge,
+            isHuge: isHuge)
+        guard !isHuge || segment.map != nil else {
+            throw .system("map \(wholeByteCount) bytes of huge pages in \(directory ?? "")", ENOMEM)
+        }
+        return segment
     }
 
     deinit {
@@ -69,7 +87,7 @@ struct Segment: ~Copyable {
     func write(_ source: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         precondition(offset >= 0 && offset + source.count <= byteCount, "outside the segment")
         guard let bytes = source.baseAddress, source.count > 0 else { return true }
-        if let map, source.count < Self.mapByteCountMax {
+        if let map, isHuge || source.count < Self.mapByteCountMax {
             (map + offset).copyMemory(from: bytes, byteCount: source.count)
             return true
         }
@@ -83,8 +101,27 @@ struct Segment: ~Copyable {
         return true
     }
 
+    /// Where the store itself sees `offset`; `nil` without a map.
+    func address(_ offset: Int) -> UnsafeMutableRawPointer? { map.map { $0 + offset } }
+
+    /// Has the file system set blocks aside; says why it cannot.
+    ///
+    /// Where it knows no such request,
+    /// nothing is set aside.
+    func reserve(_ offset: Int, _ byteCount: Int) -> ArenaError? {
+        while gcs_reserve(descriptor, Int64(offset), Int64(byteCount)) != 0 {
+            if errno == EINTR { continue }
+            guard errno != EOPNOTSUPP else { return nil }
+            return .system("set aside \(byteCount) bytes of the fallback file", errno)
+        }
+        return nil
+    }
+
     /// Gives the memory of `pages` back to the system; they read as zeros afterwards.
+    ///
+    /// Huge pages stay: the system holds them for this store only.
     func punch(_ pages: Range<Int>) {
+        guard !isHuge else { return self.pages.clear(pages) }
         let start = Int64(pages.lowerBound * Self.pageByteCount)
         _ = gcs_punch_hole(descriptor, start, Int64(pages.count * Self.pageByteCount))
         self.pages.clear(pages)
@@ -95,6 +132,8 @@ struct Segment: ~Copyable {
 public enum ArenaError: Error, Equatable, Sendable {
     /// What was tried, and the system's number for why it failed.
     case system(String, Int32)
+    /// What was asked for does not fit this machine, in words.
+    case unfit(String)
 }
 
 extension ArenaError: CustomStringConvertible {
@@ -103,6 +142,7 @@ extension ArenaError: CustomStringConvertible {
         switch self {
         case .system(let action, let number):
             "cannot \(action): \(String(cString: strerror(number)))"
+        case .unfit(let reason): reason
         }
     }
 }

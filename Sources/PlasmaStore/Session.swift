@@ -7,6 +7,8 @@ public final class Session {
     let number: UInt32
     /// The client's process; 0 when unknown.
     public let processID: Int32
+    /// What it calls itself.
+    public internal(set) var name = ""
     /// Bytes received and not worked on.
     public var input = ByteBuffer()
     /// Replies not sent.
@@ -94,6 +96,8 @@ public final class Subscription {
     public let descriptor: Int32
     /// Notifications not sent.
     public var queue = ByteBuffer()
+    /// Bytes of the first notification in the queue when a part of it was sent.
+    private var restByteCount = 0
     /// The next slot of the full report; `nil` when it is done.
     var nextSlot: UInt32? = 1
     /// Whether the first full report is not done.
@@ -114,5 +118,33 @@ public final class Subscription {
         // Its watches first: the client has the same open file, so that closing would not end them.
         context = nil
         close(descriptor)
+    }
+
+    /// Bytes to send in one system call: whole notifications, as many as fit into `limit`.
+    ///
+    /// Arrow's clients take it that what `recv` gives them is not cut inside a notification.
+    public func sendableByteCount(limit: Int) -> Int {
+        var end = restByteCount
+        while end == 0 || end < limit, let next = nextByteCount(at: end) {
+            if end > 0, end + next > limit { break }
+            end += next
+        }
+        return min(end, queue.count)
+    }
+
+    /// Forgets bytes that were sent.
+    public func consume(_ byteCount: Int) {
+        var end = restByteCount
+        while end < byteCount, let next = nextByteCount(at: end) { end += next }
+        queue.consume(byteCount)
+        restByteCount = max(0, end - byteCount)
+    }
+
+    /// Bytes of the notification at a place in the queue; `nil` at its end.
+    private func nextByteCount(at position: Int) -> Int? {
+        guard position + Notification.headerByteCount <= queue.count else { return nil }
+        let bytes = queue.bytes
+        let body = bytes.loadUnaligned(fromByteOffset: position, as: Int64.self)
+        return Notification.headerByteCount + Int(Int64(littleEndian: body))
     }
 }

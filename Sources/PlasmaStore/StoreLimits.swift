@@ -13,6 +13,11 @@ public struct StoreLimits: Sendable {
     public var aheadByteCountMax = 256 << 10
     /// Unsent notifications of one subscriber; above it its subscription ends.
     public var notificationByteCountMax = 64 << 20
+    /// Bytes kept of a client's name; the rest is left out.
+    public var nameByteCountMax = 256
+    /// Seconds for which a Get waits for room to bring an object back from the external store,
+    /// while all others are in use; then it is answered without the object.
+    public var restoreSecondsMax: Int64 = 60
     /// Bytes buffered for all clients together, beside the store's capacity; above it the client
     /// with the most is dropped.
     public var bufferByteCountMax = 1 << 30

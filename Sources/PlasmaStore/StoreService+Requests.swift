@@ -52,9 +52,8 @@ extension StoreService {
                 .write(.connectReply, to: &session.output.bytes)
         case .subscribeRequest: session.isAwaitingDescriptor = true
         case .setOptionsRequest:
-            // Quotas are not served: refused like one that exceeds what is left.
-            _ = try SetOptionsRequest(body)
-            StatusReply(error: .outOfMemory).write(.setOptionsReply, to: &session.output.bytes)
+            let error = setOptions(try SetOptionsRequest(body), session)
+            StatusReply(error: error).write(.setOptionsReply, to: &session.output.bytes)
         case .debugStringRequest:
             DebugStringReply(text: debugString).write(to: &session.output.bytes)
         case .extensionRequest:
@@ -68,29 +67,51 @@ extension StoreService {
         }
     }
 
+    /// Names a client and gives it a quota, unless that is 0 or less.
+    private func setOptions(_ request: SetOptionsRequest, _ session: Session) -> StoreError? {
+        session.name = String(
+            decoding: request.name.prefix(limits.nameByteCountMax), as: UTF8.self)
+        guard request.quotaByteCount > 0 else { return nil }
+        let byteCount = Int(request.quotaByteCount)
+        return store.setQuota(byteCount, session.number) ? nil : .outOfMemory
+    }
+
     private func seal(_ request: SealRequest, _ session: Session) {
         let error = store.seal(request.id, digest: request.digest)
         IDNumberReply(id: request.id, number: StoreError.code(error))
             .write(.sealReply, to: &session.output.bytes)
     }
 
-    /// Creates an object, or does a slice of making room for it, or lets it wait for the node manager.
+    /// Creates an object, or does a slice of making room for it, or lets it wait for others to.
     func createOrMakeRoom(
         _ id: RecordID, _ dataByteCount: UInt64, _ metadataByteCount: UInt64, evicts: Bool,
         _ search: inout ObjectStore.RoomSearch, _ session: Session
     ) -> ObjectStore.CreateOutcome {
-        if search == ObjectStore.RoomSearch() {
+        if !search.isUnderWay {
             let outcome = store.create(
                 id, dataByteCount: dataByteCount, metadataByteCount: metadataByteCount,
-                session.number)
+                session.number, usesFallback: search.usesFallback)
+            if let failure = store.arena.fallbackFailure { say(failure.description) }
             guard outcome == .needsRoom else { return outcome }
         }
         guard evicts else { return .refused(.outOfMemory) }
         let outcome = store.makeRoom(
-            for: Int(dataByteCount + metadataByteCount), &search, countMax: limits.sliceCountMax)
-        guard outcome == .impossible else { return .needsRoom }
-        let isHeld = hold(session, byteCount: Int(dataByteCount + metadataByteCount))
-        return isHeld ? .waits : .refused(.outOfMemory)
+            for: Int(dataByteCount + metadataByteCount), session.number, &search,
+            countMax: limits.sliceCountMax)
+        switch outcome {
+        case .tryAgain, .more: return .needsRoom
+        case .waiting:
+            waitForExternal(session)
+            return .waits
+        case .impossible:
+            let byteCount = Int(dataByteCount + metadataByteCount)
+            if hold(session, byteCount: byteCount) { return .waits }
+            guard !search.usesFallback, store.arena.fallbackByteCountMax > 0 else {
+                return .refused(.outOfMemory)
+            }
+            search.usesFallback = true
+            return .needsRoom
+        }
     }
 
     /// Tells a client where its new object is.

@@ -115,7 +115,7 @@ extension StoreService {
     }
 
     /// Lets the requests go on whose last object has come.
-    private func wakeSatisfied() {
+    func wakeSatisfied() {
         guard !store.satisfied.isEmpty else { return }
         for number in store.satisfied {
             guard let session = sessions[Int(number)], session.isWaiting else { continue }

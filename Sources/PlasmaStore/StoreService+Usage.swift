@@ -34,7 +34,7 @@ extension StoreService {
         clients \(sessionCount)
         segments \(store.arena.segmentCount) of \(store.arena.byteCount) bytes together
         taken \(store.arena.takenByteCount) bytes
-        """ + processLines
+        """ + statisticsLines + processLines
     }
 
     /// Processes named in the debug string at most: those that use the most bytes.

@@ -20,16 +20,25 @@ public final class StoreService {
     var trash = Trash()
     /// The node manager, and the creates that wait for it.
     var spilling = Spilling()
+    /// Objects on their way back from the external store.
+    var restores = RestoreQueue()
+    /// Sessions whose request waits for objects that are being written to the external store.
+    var roomWaiters: [Session] = []
+    var messages: [String] = []
+    var lastMessage: (text: String, time: Int64) = ("", 0)
 
-    /// A store for `capacity` bytes of objects, in memory or in files under `directory`.
+    /// A store, empty.
     public init(
-        capacity: Int, directory: String? = nil, limits: StoreLimits = StoreLimits()
+        _ configuration: StoreConfiguration, limits: StoreLimits = StoreLimits()
     )
         throws(ArenaError)
     {
-        store = try ObjectStore(capacity: capacity, directory: directory)
+        store = try ObjectStore(configuration)
         self.limits = limits
     }
+
+    // The thread reads and writes the arena, which goes with the store.
+    deinit { store.external?.end() }
 
     /// The present time, for everything until it is set again.
     public var time: StoreTime {
@@ -109,6 +118,7 @@ public final class StoreService {
     ///
     /// - Returns: whether there is more.
     public func work(while hasTime: () -> Bool) -> Bool {
+        if hasRestores { pumpRestores() }
         while firstQueued < queue.count {
             let session = queue[firstQueued]
             firstQueued += 1
@@ -120,7 +130,7 @@ public final class StoreService {
             }
             guard hasTime() else { break }
         }
-        return firstQueued < queue.count
+        return hasWork
     }
 
     /// Sessions that have something to be sent or to be closed, each once.
@@ -133,7 +143,7 @@ public final class StoreService {
     }
 
     /// Whether `work(while:)` has something to do.
-    public var hasWork: Bool { firstQueued < queue.count }
+    public var hasWork: Bool { firstQueued < queue.count || hasRestores }
 
     /// Whether `takeChanged()` has something to give.
     public var hasChanges: Bool { !changed.isEmpty || !store.notifications.isEmpty }

@@ -100,7 +100,7 @@ final class Node {
         store.onChanges = { [weak self] rows in
             self?.take(
                 .storeChanged(
-                    rows.map { row in
+                    rows.filter { !$0.isMove }.map { row in
                         row.isDeletion
                             ? .gone(row.id) : .sealed(row.id, byteCount: row.byteCount)
                     }))

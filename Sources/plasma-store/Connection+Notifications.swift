@@ -14,7 +14,7 @@ extension Connection {
             unsent - subscription.queue.count < Self.sentByteCountMax
         {
             let queued = subscription.queue.bytes
-            let count = min(queued.count, Self.sentByteCountOnce)
+            let count = subscription.sendableByteCount(limit: Self.notifiedByteCountOnce)
             let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
             let sent = send(
                 subscription.descriptor, queued.baseAddress, count, flags)
@@ -22,7 +22,7 @@ extension Connection {
                 if !isTransient(errno) { reason = String(cString: strerror(errno)) }
                 break
             }
-            subscription.queue.consume(sent)
+            subscription.consume(sent)
             isSent = true
         }
         if subscription.isBroken {

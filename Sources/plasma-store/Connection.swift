@@ -23,6 +23,8 @@ final class Connection {
     static let sentByteCountMax = 256 << 10
     /// Bytes sent in one system call: the kernel goes on as long as the client reads along.
     static let sentByteCountOnce = 64 << 10
+    /// The same for notifications: less than what the kernel may cut in two.
+    static let notifiedByteCountOnce = 16 << 10
 
     init(_ socket: Int32, _ session: Session, _ program: Program) {
         self.socket = Descriptor(adopting: socket)

@@ -19,6 +19,10 @@ final class Program {
     }
     private lazy var unreadTimer = Timer(loop) { [unowned self] in dropUnread() }
     private lazy var memoryTimer = Timer(loop) { [unowned self] in isGivingBack = true }
+    private lazy var stalledTimer = Timer(loop) { [unowned self] in
+        updateTime()
+        service.expireRestores()
+    }
     private var isGivingBack = false
     private var clientLog = ClientLog()
 
@@ -27,13 +31,14 @@ final class Program {
 
     init(_ options: Options) throws(StartError) {
         do throws(ArenaError) {
-            service = try StoreService(
-                capacity: options.capacity, directory: options.directory)
+            service = try StoreService(options.configuration(), limits: options.limits)
         } catch {
             throw StartError(error.description)
         }
         listener = try Listener(path: options.socketPath)
         raiseDescriptorLimit()
+        // A limit on the size of files is a full disk, not an end.
+        signal(SIGXFSZ, SIG_IGN)
         let place = options.directory.map { "files in \($0)" } ?? "memory"
         log("\(options.capacity) bytes in \(place), listening on \(options.socketPath)")
         let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
@@ -49,6 +54,13 @@ final class Program {
         watches = [
             Watch(loop, listener.descriptor, .readable) { [unowned self] in accept() }
         ]
+        if let descriptor = service.externalDescriptor {
+            watches.append(
+                Watch(loop, descriptor, .readable) { [unowned self] in
+                    updateTime()
+                    service.takeExternalResults()
+                })
+        }
         signals = [SIGTERM, SIGINT].map { number in
             SignalWatch(loop, number) { [unowned self] in
                 log("signal \(number): ending with \(connections.count) clients")
@@ -121,6 +133,10 @@ final class Program {
         for session in service.takeChanged() {
             guard let connection = session.context as? Connection else { continue }
             connection.flush()
+        }
+        for message in service.takeMessages() { log(message) }
+        if service.hasStalledRestores, !stalledTimer.isScheduled {
+            stalledTimer.schedule(after: .seconds(1))
         }
         if isGivingBack { isGivingBack = giveBackMemory() }
         if service.hasIdleMemory, !isGivingBack, !memoryTimer.isScheduled {

@@ -129,12 +129,6 @@ import Testing
         #expect(try client.create(testID(1), 10, device: 1).error == .outOfMemory)
         #expect(try client.create(testID(1), 10).error == nil)
     }
-
-    @Test func quotasAreRefused() throws {
-        let client = try TestStore(capacity: 10_000).client()
-        client.send { SetOptionsRequest(name: [65], quotaByteCount: 5).write(to: &$0) }
-        #expect(try client.status(.setOptionsReply) == .outOfMemory)
-    }
 }
 
 @Suite struct EvictionTests {

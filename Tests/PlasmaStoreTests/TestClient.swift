@@ -14,10 +14,16 @@ func testID(_ index: Int) -> RecordID {
 final class TestStore {
     let service: StoreService
 
-    init(capacity: Int, _ change: (inout StoreLimits) -> Void = { _ in }) throws {
+    convenience init(capacity: Int, _ change: (inout StoreLimits) -> Void = { _ in }) throws {
+        try self.init(StoreConfiguration(capacity: capacity), change)
+    }
+
+    init(
+        _ configuration: StoreConfiguration, _ change: (inout StoreLimits) -> Void = { _ in }
+    ) throws {
         var limits = StoreLimits()
         change(&limits)
-        service = try StoreService(capacity: capacity, limits: limits)
+        service = try StoreService(configuration, limits: limits)
         service.time = StoreTime(unixSeconds: 1_700_000_000, monotonicMilliseconds: 1000)
     }
 
@@ -38,6 +44,18 @@ final class TestStore {
         }
         for session in service.takeChanged() { service.count(session) }
         if service.hasWork { settle() }
+        if takeExternal() { settle() }
+    }
+
+    /// Waits for the external store's thread, when it is at work; `false` when it is not.
+    private func takeExternal() -> Bool {
+        guard let descriptor = service.externalDescriptor, service.isExternalBusy else {
+            return false
+        }
+        var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        precondition(poll(&wait, 1, 30_000) == 1, "the external store's thread does not answer")
+        service.takeExternalResults()
+        return true
     }
 
     var isSound: Bool { service.store.invariantsHold() }
@@ -172,6 +190,31 @@ extension TestClient {
     func get(_ ids: RecordID...) throws -> [Bool] {
         sendGet(ids, timeout: 0)
         return try #require(try places()).map { !$0.isMissing }
+    }
+
+    func setOptions(name: String = "client", quota: Int64) throws -> StoreError? {
+        send {
+            SetOptionsRequest(name: Array(name.utf8), quotaByteCount: quota).write(to: &$0)
+        }
+        return try status(.setOptionsReply)
+    }
+
+    /// What the store's memory holds of an object that can be got now; pins it.
+    func bytes(_ id: RecordID) throws -> (data: [UInt8], metadata: [UInt8])? {
+        sendGet([id], timeout: 0)
+        guard let place = try #require(try places()).first, !place.isMissing else { return nil }
+        func read(_ offset: UInt64, _ count: UInt64) -> [UInt8] {
+            var bytes = [UInt8](repeating: 0, count: Int(count))
+            let found = bytes.withUnsafeMutableBytes {
+                pread(place.storeDescriptor, $0.baseAddress, $0.count, Int(offset))
+            }
+            #expect(found == bytes.count)
+            return bytes
+        }
+        return (
+            read(place.dataOffset, place.dataByteCount),
+            read(place.metadataOffset, place.metadataByteCount)
+        )
     }
 
     func delete(_ ids: [RecordID]) throws -> [StoreError?] {

@@ -19,9 +19,9 @@ final class BatchOperation: Operation {
         let request = try CreateAndSealBatchRequest(body)
         try service.check(request.ids)
         switch phase {
-        case .measure: try measure(request, service)
-        case .room: if makeRoom(request, session, service) { return .waiting }
-        case .create: try create(request, session, service)
+        case .measure: try measure(request, session, service)
+        case .room: if makeRoom(session, service) { return .waiting }
+        case .create: if try create(request, session, service) { return .waiting }
         case .copy: try copy(request, service)
         case .seal: if try seal(request, session, service) { return answer(nil, session) }
         case .undo(let error):
@@ -48,7 +48,7 @@ final class BatchOperation: Operation {
 
     /// Adds up sizes and reads every id and digest: nothing is made of a message that is broken.
     private func measure(
-        _ request: CreateAndSealBatchRequest, _ service: StoreService
+        _ request: CreateAndSealBatchRequest, _ session: Session, _ service: StoreService
     )
         throws(WireError)
     {
@@ -60,8 +60,8 @@ final class BatchOperation: Operation {
             position += 1
         }
         guard position == request.ids.count else { return }
-        let isRoom = service.store.usedByteCount + byteCount <= service.store.capacity
-        if isRoom {
+        let account = service.store.account(for: byteCount, session.number)
+        if service.store.hasRoom(for: byteCount, in: account ?? Account.shared) {
             enter(.create)
         } else if request.evictsIfFull {
             enter(.room)
@@ -70,44 +70,56 @@ final class BatchOperation: Operation {
         }
     }
 
-    /// Makes room for all of them at once; `true` when the node manager has to.
-    private func makeRoom(
-        _ request: CreateAndSealBatchRequest, _ session: Session, _ service: StoreService
-    ) -> Bool {
-        if service.store.usedByteCount + byteCount <= service.store.capacity, search.goal == 0 {
+    /// Makes room for all of them at once; says whether to wait for it.
+    private func makeRoom(_ session: Session, _ service: StoreService) -> Bool {
+        let account = service.store.account(for: byteCount, session.number) ?? Account.shared
+        if !search.isUnderWay, service.store.hasRoom(for: byteCount, in: account) {
             service.endHold(session)
             enter(.create)
             return false
         }
         let outcome = service.store.makeRoom(
-            for: byteCount, &search, countMax: service.limits.sliceCountMax)
+            for: byteCount, session.number, &search, countMax: service.limits.sliceCountMax)
         switch outcome {
         case .tryAgain: enter(.create)
         case .more: break
+        case .waiting:
+            service.waitForExternal(session)
+            return true
         case .impossible:
             if service.hold(session, byteCount: byteCount) { return true }
-            enter(.undo(.outOfMemory))
+            // One by one some may fit into the fallback file.
+            let hasFallback = service.store.arena.fallbackByteCountMax > 0
+            enter(hasFallback ? .create : .undo(.outOfMemory))
         }
         service.endHold(session)
         return false
     }
 
+    /// Creates a slice; says whether to wait.
     private func create(
         _ request: CreateAndSealBatchRequest, _ session: Session, _ service: StoreService
-    ) throws(WireError) {
+    ) throws(WireError) -> Bool {
         for index in slice(request.ids.count, service) {
             let outcome = service.createOrMakeRoom(
                 try request.ids.id(at: index), UInt64(try request.data.bytes(at: index).count),
                 UInt64(try request.metadata.bytes(at: index).count),
                 evicts: request.evictsIfFull, &search, session)
             switch outcome {
-            case .created: position += 1
-            case .needsRoom, .waits: return
-            case .refused(let error): return enter(.undo(error))
+            case .created:
+                position += 1
+                service.endHold(session)
+            case .needsRoom: return false
+            case .waits: return true
+            case .refused(let error):
+                service.endHold(session)
+                enter(.undo(error))
+                return false
             }
             createdCount = position
         }
         if position == request.ids.count { enter(.copy) }
+        return false
     }
 
     private func copy(

@@ -2,11 +2,13 @@ internal import PlasmaProtocol
 
 /// Get: uses what is there, waits for the rest, tells where everything is.
 final class GetOperation: Operation {
-    private enum Phase { case use, wait, stopWaiting, answer }
+    private enum Phase { case use, wait, stopWaiting, waitForRestores, answer }
 
     private var phase = Phase.use
     private var position = 0
     private var missingCount = 0
+    /// Objects that have to come back from the external store.
+    private var restoreCount = 0
     private var writer: GetReplyWriter?
 
     func step(
@@ -20,9 +22,11 @@ final class GetOperation: Operation {
         if phase == .wait { wait(session, service) }
         if phase == .wait { return .waiting }
         if phase == .stopWaiting {
-            let countMax = service.limits.sliceCountMax
-            guard service.store.stopWaiting(session.number, countMax: countMax) else {
-                return .more
+            guard try stopWaiting(request, session, service) else { return .more }
+        }
+        if phase == .waitForRestores {
+            guard service.store.sessions[Int(session.number)].waitCount == 0 else {
+                return .waiting
             }
             phase = .answer
         }
@@ -41,6 +45,10 @@ final class GetOperation: Operation {
             let slot = service.store.find(id)
             if slot != 0, service.store.table[slot].state == .sealed {
                 service.store.use(slot, session.number)
+            } else if slot != 0, service.store.table[slot].isSealed {
+                service.store.wait(id, session.number)
+                service.restore(slot)
+                restoreCount += 1
             } else {
                 missingCount += 1
                 if request.timeoutMilliseconds != 0 { service.store.wait(id, session.number) }
@@ -50,7 +58,8 @@ final class GetOperation: Operation {
         guard position == request.ids.count else { return }
         position = 0
         guard missingCount > 0, request.timeoutMilliseconds != 0 else {
-            phase = .answer
+            // The time-out is for objects that are not there; one on a disk is there.
+            phase = restoreCount > 0 ? .waitForRestores : .answer
             return
         }
         phase = .wait
@@ -69,6 +78,23 @@ final class GetOperation: Operation {
             phase = .stopWaiting
         }
         if phase != .wait { session.deadline = nil }
+    }
+
+    /// Ends a slice of the waits for objects that did not come in time.
+    ///
+    /// - Returns: whether it was the last.
+    private func stopWaiting(
+        _ request: GetRequest, _ session: Session, _ service: StoreService
+    ) throws(WireError) -> Bool {
+        let end = min(request.ids.count, position + service.limits.sliceCountMax)
+        while position < end {
+            service.store.stopWaiting(try request.ids.id(at: position), session.number)
+            position += 1
+        }
+        guard position == request.ids.count else { return false }
+        position = 0
+        phase = .waitForRestores
+        return true
     }
 
     private func answer(

@@ -56,9 +56,14 @@ final class ListOperation: Operation {
     }
 }
 
-/// Evict: oldest first, until as many bytes are free.
+/// Evict: oldest first, until as many bytes are free; those that go to the external store are
+/// waited for.
 final class EvictOperation: Operation {
     private var freed: Int64 = 0
+    /// Evicted bytes and the external store's failures before.
+    private var before: (byteCount: Int, failureCount: Int)?
+    /// The file of the external store that the last objects go into.
+    private var lastFile: UInt32 = 0
 
     func step(
         _ body: UnsafeRawBufferPointer, _ session: Session, _ service: StoreService
@@ -66,14 +71,35 @@ final class EvictOperation: Operation {
         throws(WireError) -> Progress
     {
         let request = try ByteCountMessage(body)
+        let external = service.store.external
+        if before == nil {
+            before = (service.store.uses.evictedByteCount, external?.failureCount ?? 0)
+        }
+        if lastFile != 0 { return finish(session, service) }
         for _ in 0..<service.limits.sliceCountMax {
             guard freed < request.byteCount, let byteCount = service.store.evictOldest() else {
-                ByteCountMessage(byteCount: freed).write(.evictReply, to: &session.output.bytes)
-                return .finished
+                lastFile = external?.send() ?? 0
+                return finish(session, service)
             }
             freed += Int64(byteCount)
         }
         return .more
+    }
+
+    private func finish(_ session: Session, _ service: StoreService) -> Progress {
+        if let external = service.store.external, external.isWriting(lastFile) {
+            service.waitForExternal(session)
+            return .waiting
+        }
+        if let before, let external = service.store.external,
+            external.failureCount != before.failureCount
+        {
+            // What could not be written stays.
+            freed = min(
+                freed, Int64(max(0, service.store.uses.evictedByteCount - before.byteCount)))
+        }
+        ByteCountMessage(byteCount: freed).write(.evictReply, to: &session.output.bytes)
+        return .finished
     }
 }
 

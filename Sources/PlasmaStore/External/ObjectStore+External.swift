@@ -1,0 +1,147 @@
+internal import Identifiers
+
+// MARK: - Out of memory
+
+extension ObjectStore {
+    /// Takes an object that nobody uses out of memory: at once when a file has it from before,
+    /// otherwise once it is written.
+    mutating func moveOut(_ slot: UInt32) {
+        removeEvictable(slot)
+        guard table[slot].storedFile == 0 else { return finishMoveOut(slot) }
+        guard let file = external?.append(entry(slot)) else { return }
+        table[slot].outgoing = file
+        accounts[owner(slot)].leavingByteCount += table[slot].byteCount
+    }
+
+    /// A file was written: its objects leave memory, unless they are in use again.
+    ///
+    /// - Returns: whether the file holds any of them.
+    mutating func written(_ file: UInt32, _ offsets: [Int]) {
+        guard let entries = external?.finish(file) else { return }
+        var count = 0
+        var byteCount = 0
+        for (entry, offset) in zip(entries, offsets) {
+            guard let slot = stopLeaving(entry, file) else { continue }
+            table[slot].storedFile = file
+            table[slot].storedOffset = offset
+            count += 1
+            byteCount += entry.source.byteCount
+            if table[slot].userCount == 0 { finishMoveOut(slot) }
+        }
+        external?.keep(file, count: count, byteCount: byteCount)
+    }
+
+    /// A file could not be written: its objects stay, the oldest first to go the next time.
+    mutating func notWritten(_ file: UInt32) {
+        guard let entries = external?.finish(file) else { return }
+        external?.failed()
+        for entry in entries.reversed() {
+            guard let slot = stopLeaving(entry, file) else { continue }
+            evictedCount -= 1
+            uses.evictedByteCount -= entry.source.byteCount
+            if table[slot].userCount == 0 { insertOldest(slot) }
+        }
+    }
+
+    /// The object of an entry, no longer on its way out; `nil` when it was deleted meanwhile, and
+    /// its memory is free now.
+    private mutating func stopLeaving(_ entry: ExternalEntry, _ file: UInt32) -> UInt32? {
+        let slot = table.find(entry.id)
+        guard slot != 0, table[slot].outgoing == file else {
+            arena.free(entry.piece, byteCount: entry.source.byteCount, now: time.tick)
+            external?.orphanFreed()
+            removalCount += 1
+            return nil
+        }
+        table[slot].outgoing = 0
+        accounts[owner(slot)].leavingByteCount -= entry.source.byteCount
+        return slot
+    }
+
+    private mutating func finishMoveOut(_ slot: UInt32) {
+        giveUpMemory(slot)
+        table[slot].state = .evicted
+        external?.objectCount += 1
+        external?.byteCount += table[slot].byteCount
+        notifications.move(table[slot].info, isOut: true)
+    }
+
+    /// An object is gone, or no longer only in the external store.
+    mutating func forgetStored(_ slot: UInt32) {
+        let record = table[slot]
+        if record.state == .evicted {
+            external?.objectCount -= 1
+            external?.byteCount -= record.byteCount
+        }
+        external?.forget(
+            record.storedFile, offset: record.storedOffset, byteCount: record.byteCount)
+        table[slot].storedFile = 0
+    }
+
+    private func entry(_ slot: UInt32) -> ExternalEntry {
+        let record = table[slot]
+        let address = arena.address(record.piece).map { UInt(bitPattern: $0) } ?? 0
+        return ExternalEntry(
+            id: record.id, dataByteCount: record.dataByteCount,
+            metadataByteCount: record.metadataByteCount,
+            source: ObjectSource(
+                address: address, descriptor: arena.file(record.piece.segment).descriptor,
+                offset: record.piece.offset, byteCount: record.byteCount),
+            piece: record.piece)
+    }
+}
+
+// MARK: - Back into memory
+
+extension ObjectStore {
+    /// Starts to bring an object back; `false` when there is no room for it now.
+    mutating func startRestore(_ slot: UInt32, usesFallback: Bool) -> Bool {
+        let byteCount = table[slot].byteCount
+        var number = Account.shared
+        var piece = hasRoom(for: byteCount, in: number) ? arena.allocate(byteCount) : nil
+        if piece == nil, usesFallback, hasRoom(for: byteCount, in: Account.fallback) {
+            number = Account.fallback
+            piece = arena.allocateFallback(byteCount)
+        }
+        guard let piece else { return false }
+        if number == Account.fallback { fallbackCount += 1 }
+        table[slot].piece = piece
+        table[slot].state = .restoring
+        external?.objectCount -= 1
+        external?.byteCount -= byteCount
+        charge(slot, to: number)
+        external?.read(
+            entry(slot), file: table[slot].storedFile, offset: table[slot].storedOffset)
+        return true
+    }
+
+    /// An object is back: who waits for it uses it now.
+    mutating func restored(_ id: RecordID) {
+        external?.readFinished()
+        let slot = table.find(id)
+        guard slot != 0, table[slot].state == .restoring else { return }
+        table[slot].state = .sealed
+        external?.restoredCount += 1
+        external?.restoredByteCount += table[slot].byteCount
+        notifications.move(table[slot].info, isOut: false)
+        satisfyWaits(slot)
+        guard table[slot].userCount == 0 else { return }
+        if table[slot].isDoomed { remove(slot, isTold: true) } else { insertEvictable(slot) }
+    }
+
+    /// An object could not be brought back: who waits for it goes on without it.
+    ///
+    /// - Parameter isLost: whether it is gone for good; otherwise the next Get tries again.
+    mutating func notRestored(_ id: RecordID, isLost: Bool) {
+        external?.readFinished()
+        external?.failed()
+        let slot = table.find(id)
+        guard slot != 0, table[slot].state == .restoring else { return }
+        giveUpMemory(slot)
+        table[slot].state = .evicted
+        external?.objectCount += 1
+        external?.byteCount += table[slot].byteCount
+        failWaits(slot)
+        if isLost || table[slot].isDoomed { remove(slot, isTold: true) }
+    }
+}
