@@ -130,11 +130,12 @@ final class Program {
             let end = Loop.monotonicNanoseconds + Self.sliceNanoseconds
             _ = service.work { Loop.monotonicNanoseconds < end }
         }
+        // Before the replies: who sees an error finds its reason in the log.
+        for message in service.takeMessages() { log(message) }
         for session in service.takeChanged() {
             guard let connection = session.context as? Connection else { continue }
             connection.flush()
         }
-        for message in service.takeMessages() { log(message) }
         if service.hasStalledRestores, !stalledTimer.isScheduled {
             stalledTimer.schedule(after: .seconds(1))
         }

@@ -194,7 +194,7 @@ def test_the_fallback_file_takes_what_memory_cannot(start, tmp_path):
                 name.stat().st_size > PART], "the file has no name"
 
 
-def test_a_full_disk_under_the_fallback_file(start, tmp_path):
+def test_a_fallback_directory_that_is_not_there(start, tmp_path):
     store = start(Store, "--fallback-bytes", "4m", "--fallback-dir", tmp_path / "missing")
     client = store.client()
     held = [client.create(object_id(number), PART) for number in range(10)]
@@ -202,6 +202,42 @@ def test_a_full_disk_under_the_fallback_file(start, tmp_path):
         client.create(object_id(20), PART)
     assert "missing" in store.log_text()
     assert len(held) == 10 and store.is_running()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A directory on a file system of 4 MiB; skips where it cannot be mounted."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", path], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small disk: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def test_a_full_disk_under_the_fallback_file(start, small_disk):
+    store = start(Store, "--fallback-bytes", "8m", "--fallback-dir", small_disk)
+    client = store.client()
+    held = [client.create(object_id(number), PART) for number in range(10)]
+    put(client, 20)
+    put(client, 21)
+    # In use, so that neither makes room for the next.
+    held += client.get_buffers([object_id(20), object_id(21)])
+    assert facts(client)["fallback"] == 2 * PART
+    (small_disk / "others").write_bytes(bytes(2 * PART - 64 * 1024))
+    with pytest.raises(plasma().PlasmaStoreFull):
+        client.create(object_id(22), PART)
+    assert "No space left on device" in store.log_text()
+    assert facts(client)["fallback"] == 2 * PART
+    for number in (20, 21):
+        assert client.get_buffers([object_id(number)])[0].to_pybytes() == data(number)
+    # With room again everything goes on.
+    (small_disk / "others").unlink()
+    put(client, 22)
+    assert client.get_buffers([object_id(22)])[0].to_pybytes() == data(22)
+    assert len(held) == 12
 
 
 # ---- clients that are killed
