@@ -73,6 +73,19 @@ struct LogFiles: ~Copyable, Sendable {
         directory.sweep(keeping: rest)
     }
 
+    /// The path of a segment.
+    func path(_ number: Int) -> String { directory.segmentPath(number) }
+
+    /// Removes a segment, if it is the oldest: all behind it is on the disk first.
+    mutating func drop(_ dropped: Int) throws(LogError) {
+        guard segments.count > 1, segments[0] == dropped else { return }
+        try synchronize()
+        try directory.setSegments(Array(segments.dropFirst()))
+        segments.removeFirst()
+        sizes[dropped] = nil
+        File.remove(directory.segmentPath(dropped))
+    }
+
     /// Writes a group and its mark; after an error nothing of it is in the file.
     mutating func write(_ group: UnsafeRawBufferPointer) throws(LogError) {
         if offset >= directory.segmentByteCountMax { try rotate() }

@@ -10,6 +10,8 @@ final class LogThread: Sendable {
     private static let retryMilliseconds: Int32 = 200
     /// Bytes of memory that are kept for the next turn.
     private static let keptByteCount = 4 << 20
+    /// Bytes of commands that are read at a time.
+    private static let readByteCount = 256 << 10
 
     init(_ writer: LogWriter, _ files: consuming sending LogFiles) {
         self.writer = writer
@@ -36,10 +38,11 @@ final class LogThread: Sendable {
         pthread_sigmask(SIG_BLOCK, &all, nil)
         files.withLock { files in
             var turn = Turn()
+            var oldest: Segment?
             while true {
                 let isIdle = take(&turn)
                 if turn.isClosing, isIdle, turn.isEmpty { break }
-                let error = carryOut(&turn, &files)
+                let error = carryOut(&turn, &files, &oldest)
                 tell(turn, &files, error)
                 if !error.isEmpty {
                     if turn.isClosing { break }
@@ -81,7 +84,9 @@ final class LogThread: Sendable {
     }
 
     /// Writes, rotates and syncs; why it could not, or nothing.
-    private func carryOut(_ turn: inout Turn, _ files: inout LogFiles) -> String {
+    private func carryOut(
+        _ turn: inout Turn, _ files: inout LogFiles, _ oldest: inout Segment?
+    ) -> String {
         do throws(LogError) {
             while !turn.isEmpty {
                 let next =
@@ -94,6 +99,8 @@ final class LogThread: Sendable {
                 case .begin(let token):
                     try files.begin(at: token)
                     writer.state.withLock { $0.status.begun = token }
+                case .readOldest: readOldest(files.segments, files.path(files.segments[0]), &oldest)
+                case .drop(let segment): try files.drop(segment)
                 }
                 turn.requestsDone += 1
             }
@@ -114,6 +121,20 @@ final class LogThread: Sendable {
         }
         turn.written = end
         writer.state.withLock { $0.status.written += UInt64(end - start) }
+    }
+
+    /// Reads on in the oldest segment; what is wrong with it is the owner's to decide on.
+    private func readOldest(_ segments: [Int], _ path: String, _ oldest: inout Segment?) {
+        var part = OldestPart(segment: segments[0])
+        do throws(LogError) {
+            if oldest?.path != path { oldest = try Segment(path) }
+            (part.commands, part.isEnd) = try oldest?.take(Self.readByteCount) ?? ([], true)
+        } catch {
+            part.error = "\(error)"
+        }
+        if part.isEnd || !part.error.isEmpty { oldest = nil }
+        let found = part
+        writer.state.withLock { $0.oldest = found }
     }
 
     private func isSyncDue(_ sync: LogSync) -> Bool {

@@ -34,6 +34,18 @@ public struct LogStatus: Sendable {
     public var begun: UInt64?
 }
 
+/// A part of the oldest segment.
+public struct OldestPart: Sendable {
+    /// The segment.
+    public var segment: Int
+    /// Whole commands, as they are in the file.
+    public var commands: [UInt8] = []
+    /// Whether they are the last ones.
+    public var isEnd = false
+    /// Why it could not be read; empty when it could.
+    public var error = ""
+}
+
 /// Writes a log on a thread of its own: groups that wait go to the file together, and are synced as
 /// `LogSync` says.
 ///
@@ -46,6 +58,10 @@ public final class LogWriter: Sendable {
         case rotate(UInt64)
         /// Makes the log begin with that segment; the ones before are removed.
         case begin(UInt64)
+        /// Reads on in the oldest segment.
+        case readOldest
+        /// Removes a segment, if it is the oldest.
+        case drop(Int)
     }
 
     struct State: Sendable {
@@ -55,6 +71,8 @@ public final class LogWriter: Sendable {
         var position: UInt64 = 0
         var sync = LogSync.everySecond
         var isClosing = false
+        /// What was read of the oldest segment for the owner.
+        var oldest: OldestPart?
         var status = LogStatus()
     }
 
@@ -120,6 +138,20 @@ public final class LogWriter: Sendable {
 
     /// Makes the log begin with a segment, once all that was added before is on the disk.
     public func begin(at token: UInt64) { ask(.begin(token)) }
+
+    /// Has the oldest segment read on, for `takeOldest()`; there must be another one behind it.
+    public func readOldest() { ask(.readOldest) }
+
+    /// What was read; `nil` while it is.
+    public func takeOldest() -> OldestPart? {
+        state.withLock { state in
+            defer { state.oldest = nil }
+            return state.oldest
+        }
+    }
+
+    /// Removes a segment, if it is the oldest, once all that was added before is on the disk.
+    public func drop(_ segment: Int) { ask(.drop(segment)) }
 
     private func ask(_ request: Request) {
         state.withLock { $0.requests.append(($0.bytes.count, request)) }

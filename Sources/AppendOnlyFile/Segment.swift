@@ -77,6 +77,17 @@ struct Segment: ~Copyable {
         return .change
     }
 
+    /// Reads on for about a number of bytes.
+    ///
+    /// - Returns: the commands, as they are, and whether they are the last.
+    mutating func take(_ byteCount: Int) throws(LogError) -> (commands: [UInt8], isEnd: Bool) {
+        let start = offset
+        while offset - start < byteCount {
+            if try next({ _ in }) == .end { return (Array(bytes[start..<offset]), true) }
+        }
+        return (Array(bytes[start..<offset]), false)
+    }
+
     private mutating func checkMark(_ words: Words, byteCount: Int) throws(LogError) {
         guard words.count == 5, let number = words[2].integer, let time = words[3].integer,
             let checksum = words[4].integer.flatMap({ UInt32(exactly: $0) })

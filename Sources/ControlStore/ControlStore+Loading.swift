@@ -268,7 +268,12 @@ extension ControlStore {
             (0..<LoadedNode.positionMax).contains(node.position),
             Int(node.number) < node.numberCount, node.numberCount < 1 << 30
         else { return false }
-        nodes.load(node, now: now, &memory)
+        for position in nodes.load(node, now: now, &memory) {
+            for type in [ReferenceType.localReference, .pinnedInMemory] {
+                let holder = nodes.holder(at: position, type)
+                if holder != none { references.nodes[holder].pointee.position = UInt32(position) }
+            }
+        }
         if journal.isOn { journal.nodes.append(node.name) }
         return true
     }

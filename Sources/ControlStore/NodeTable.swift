@@ -69,11 +69,19 @@ struct NodeTable: ~Copyable {
         let seeds = memory.seeds
         if let position = position(of: name, seeds) { return position }
         let node = Node(name: Array(name), number: UInt32(positions.count))
-        let position = freePositions.popLast() ?? nodes.count
+        let position = takeFreePosition()
         if position == nodes.count { nodes.append(node) } else { nodes[position] = node }
         positions.append(Int32(position))
         file(position, &memory)
         return position
+    }
+
+    /// A place without a node; loading fills places that count as free.
+    private mutating func takeFreePosition() -> Int {
+        while let position = freePositions.popLast() {
+            if nodes[position] == nil { return position }
+        }
+        return nodes.count
     }
 
     /// Numbers given so far.
@@ -84,16 +92,25 @@ struct NodeTable: ~Copyable {
         while positions.count < min(count, 1 << 30) { positions.append(-1) }
     }
 
-    /// Makes a node what it was; whoever is in its place, or has its name elsewhere, goes.
-    mutating func load(_ loaded: LoadedNode, now: Int64, _ memory: inout Memory) {
+    /// Makes a node what it was.
+    ///
+    /// Whoever is in its place, and was made up because something named it before it was told of, moves
+    /// until it is told of itself.
+    ///
+    /// - Returns: the places whose nodes are others now.
+    mutating func load(_ loaded: LoadedNode, now: Int64, _ memory: inout Memory) -> [Int] {
         raiseNumberCount(to: loaded.numberCount)
         let known = loaded.name.withUnsafeBufferPointer { position(of: $0, memory.seeds) }
         let holders = known.flatMap { nodes[$0] }.map { ($0.holder, $0.pinHolder) } ?? (none, none)
         if let known { remove(at: known, memory.seeds) }
-        if loaded.position < nodes.count, nodes[loaded.position] != nil {
-            remove(at: loaded.position, memory.seeds)
-        }
         while nodes.count <= loaded.position { nodes.append(nil) }
+        var changed = [loaded.position]
+        if let displaced = nodes[loaded.position] {
+            remove(at: loaded.position, memory.seeds)
+            changed.append(nodes.count)
+            nodes.append(displaced)
+            put(displaced, at: nodes.count - 1, &memory)
+        }
         var node = Node(name: loaded.name, number: loaded.number)
         node.address = loaded.address
         node.store = loaded.store
@@ -101,10 +118,15 @@ struct NodeTable: ~Copyable {
         node.acknowledged = loaded.acknowledged
         node.lastSeenAt = now
         (node.holder, node.pinHolder) = holders
+        put(node, at: loaded.position, &memory)
+        return changed
+    }
+
+    private mutating func put(_ node: Node, at position: Int, _ memory: inout Memory) {
         if node.isRegistered { registeredCount += 1 }
-        nodes[loaded.position] = node
-        positions[Int(loaded.number)] = Int32(loaded.position)
-        file(loaded.position, &memory)
+        nodes[position] = node
+        positions[Int(node.number)] = Int32(position)
+        file(position, &memory)
     }
 
     /// Finds the places without a node; after loading, which fills places in any order.

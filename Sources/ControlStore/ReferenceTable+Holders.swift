@@ -16,7 +16,7 @@ struct HolderProcess: BitwiseCopyable {
 /// was cleared at once.
 struct HolderNode: BitwiseCopyable {
     /// Its place in the table of nodes.
-    let position: UInt32
+    var position: UInt32
     var firstProcess = none
     var tallies = ReferenceTallies()
     /// The next of the dead ones.

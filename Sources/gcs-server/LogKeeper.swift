@@ -22,9 +22,12 @@ final class LogKeeper {
     private var rewriting: Rewriting?
     private var saving: Rewriting?
     private var savingWatch: Watch?
+    private var cleaner = LogCleaner()
     private var lastToken: UInt64 = 0
     /// Behind all changes that were handed to the writer.
     private var position: UInt64 = 0
+    /// Bytes that were handed to it in the last turn.
+    private var writtenByteCount = 0
     /// Whether connections are not read because the disk is behind.
     private var isCongested = false
 
@@ -183,8 +186,10 @@ final class LogKeeper {
         startWanted()
         guard state.pointee.store.isJournaling else { return false }
         let isWalking = walk()
+        let isCleaning = clean()
         state.pointee.store.commitJournal()
         let changes = state.pointee.store.journalBytes
+        writtenByteCount = changes.count
         if !changes.isEmpty {
             if let writer { position = writer.append(changes) }
             if let saving { _ = saving.writer.append(changes) }
@@ -192,12 +197,28 @@ final class LogKeeper {
         }
         finishWalks()
         guard let writer else { return isWalking }
+        cleaner.handedOn(writer)
         let status = writer.status
         if settings.appendSync == .always, position > status.synced {
             core.pointee.hold(until: position)
         }
         setCongested(status)
-        return isWalking
+        return isWalking || isCleaning
+    }
+
+    /// Has old parts of the append-only file go, unless all of it is being told again anyway.
+    private func clean() -> Bool {
+        cleaner.count(state.pointee.store)
+        guard let writer, rewriting == nil else {
+            cleaner.stop()
+            return false
+        }
+        let (isMore, error) = cleaner.step(
+            &state.pointee.store, writer, writer.status, writtenByteCount: writtenByteCount)
+        guard !error.isEmpty else { return isMore }
+        log.write(.warning, "the append-only file is rewritten from memory: \(error)")
+        state.pointee.persistence.rewrite.isWanted = true
+        return true
     }
 
     private func setCongested(_ status: LogStatus) {
@@ -366,15 +387,4 @@ final class LogKeeper {
 
     /// Writes what waits, and ends.
     func stop() { closeWriter() }
-}
-
-extension AppendSync {
-    /// The same in the words of the log.
-    fileprivate var sync: LogSync {
-        switch self {
-        case .always: .always
-        case .everysec: .everySecond
-        case .no: .never
-        }
-    }
 }

@@ -72,15 +72,20 @@ extension ControlStore {
 
     private func actorLines() -> [String] {
         (0..<ActorTable.shardCount).flatMap { actors.actors(ofShard: $0) }.map { actor in
-            let runs = (actors.chain(actor)?.runs ?? []).map { "\(id($0.slot)):\($0.last)" }
-            return "actor \(actor) \(runs)"
+            // Runs of one batch in a row mean the same as one.
+            var runs: [ActorChain.Run] = []
+            for run in actors.chain(actor)?.runs ?? [] {
+                if runs.last?.slot == run.slot { runs.removeLast() }
+                runs.append(run)
+            }
+            return "actor \(actor) \(runs.map { "\(id($0.slot)):\($0.last)" })"
         }
     }
 
     private func nodeLines() -> [String] {
         nodes.nodes.enumerated().compactMap { position, node in
             node.map {
-                "node \(text($0.name)) \(position) \($0.number) of \(nodes.numberCount) "
+                "node \(text($0.name)) \(position) \($0.number) "
                     + "\(text($0.address)) \(text($0.store)) \($0.registeredAt) \($0.acknowledged)"
             }
         }

@@ -51,6 +51,62 @@ import Testing
         compare(&server, told, settings, seed)
     }
 
+    @Test(
+        "is whole without its oldest parts, once what they tell of was told again",
+        arguments: seeds)
+    func isWholeWithoutOldParts(seed: UInt64) {
+        var settings = ServerSettings()
+        settings.referenceCounting = seed % 3 == 0
+        var server = MemoryServer(settings: settings)
+        var random = SeededRandom(seed: seed)
+        server.core.state.pointee.store.startJournal()
+        var first: [UInt8] = []
+        begin(&server, &first)
+        var parts = [first]
+        for step in 0..<600 {
+            server.send(Array((command(&random) + "\r\n").utf8), from: "driver")
+            if step % 5 == 0 {
+                server.advance(milliseconds: Int64.random(in: 1...40, using: &random))
+            }
+            parts[parts.count - 1] += commit(&server)
+            guard step % 25 == 24 else { continue }
+            parts.append([])
+            guard parts.count > 3 else { continue }
+            renew(parts[0], in: &server)
+            parts[parts.count - 1] += commit(&server)
+            parts.removeFirst()
+        }
+        server.settle()
+        parts[parts.count - 1] += commit(&server)
+        let head = Array("GCS.LOAD SEGMENT \(JournalFormat.version) 1 1\r\n".utf8)
+        compare(&server, head + parts.flatMap { $0 }, settings, seed)
+    }
+
+    /// Has the store tell again what a part tells of.
+    private func renew(_ part: [UInt8], in server: inout MemoryServer) {
+        var parser = RequestParser()
+        var offset = 0
+        part.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            while offset < bytes.count {
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+                guard let taken = try? parser.parse(rest.bytes, limits: RequestParser.Limits())
+                else {
+                    Issue.record("a part that is not whole")
+                    return
+                }
+                var words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
+                words.position = 1
+                var change = Change(words: words)
+                if let name = try? change.name() {
+                    try? change.renew(name, in: &server.core.state.pointee.store)
+                }
+                parser.reset()
+                offset += taken
+            }
+        }
+    }
+
     private func begin(_ server: inout MemoryServer, _ told: inout [UInt8]) {
         var walk = JournalWalk()
         while !walk.isDone { server.core.state.pointee.store.advance(&walk, budget: 100) }

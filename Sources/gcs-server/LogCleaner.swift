@@ -1,0 +1,130 @@
+internal import AppendOnlyFile
+internal import Commands
+internal import ControlStore
+internal import RESP
+
+/// Keeps the append-only file small: when it is more than twice what is alive, and 64 MiB, the things
+/// that its oldest segment tells of are told again where they are still there, and the segment goes.
+///
+/// So it is at most twice what is alive and 128 MiB, whatever is written how often. What is told again
+/// was not changed for longest, and is cheap to find: nothing but the segment is read.
+struct LogCleaner {
+    private enum Phase {
+        case idle
+        /// The next commands of the oldest segment are on their way.
+        case reading
+        /// Commands are being told again, from an offset on.
+        case telling(OldestPart, offset: Int)
+        /// All of them were; the changes that they led to are not handed on yet.
+        case told(OldestPart)
+        /// The segment is to go.
+        case dropping(Int)
+    }
+
+    private var phase = Phase.idle
+    private var cursor: UInt64 = 0
+    private var counted = 0
+    private var countedAt: Int64 = 0
+    /// Bytes that a log of what is alive would have, about.
+    private(set) var liveByteCount = 0
+
+    /// Bytes of a record's change that are not its own.
+    private static let changeByteCount = 95
+    /// Bytes that the file may have above twice what is alive before something is done.
+    private static let slackByteCount = 64 << 20
+    /// Bytes of commands that a turn tells again at least; more when more was written.
+    private static let stepByteCount = 32 << 10
+    /// Bytes told again for each byte written: half of them may be alive still.
+    private static let stepFactor = 3
+    /// Batches that are counted at a time, and milliseconds between the times.
+    private static let countStep = (batches: 4000, milliseconds: Int64(50))
+
+    /// Counts on what is alive.
+    mutating func count(_ store: borrowing ControlStore) {
+        guard store.now - countedAt >= Self.countStep.milliseconds else { return }
+        countedAt = store.now
+        let (byteCount, next) = store.recordByteCount(
+            from: cursor, budget: Self.countStep.batches)
+        counted += byteCount
+        cursor = next
+        guard next == 0 else { return }
+        let records = store.taskCount + store.objectCount + store.actorCount
+        liveByteCount =
+            counted + records * Self.changeByteCount + store.log.byteCount
+            + (store.batchCount + store.tombstoneCount + store.referenceCount)
+            * Self.changeByteCount
+        counted = 0
+    }
+
+    /// Does a step; before the turn's changes are handed on.
+    ///
+    /// - Parameter writtenByteCount: bytes that the last turn wrote.
+    /// - Returns: whether more can be done at once; why it cannot go on, or nothing.
+    mutating func step(
+        _ store: inout ControlStore, _ writer: LogWriter, _ status: LogStatus,
+        writtenByteCount: Int
+    ) -> (isMore: Bool, error: String) {
+        switch phase {
+        case .idle:
+            guard status.byteCount > 2 * liveByteCount + Self.slackByteCount,
+                status.segments.count > 1, liveByteCount > 0
+            else { return (false, "") }
+            _ = writer.takeOldest()
+            writer.readOldest()
+            phase = .reading
+        case .reading:
+            guard let part = writer.takeOldest() else { return (false, "") }
+            phase = part.error.isEmpty ? .telling(part, offset: 0) : .idle
+            return (part.error.isEmpty, part.error)
+        case .telling(let part, let offset):
+            let budget = max(Self.stepByteCount, Self.stepFactor * writtenByteCount)
+            let end = Self.tell(part.commands, from: offset, budget: budget, &store)
+            phase = end == part.commands.count ? .told(part) : .telling(part, offset: end)
+            return (true, "")
+        case .told: return (true, "")
+        case .dropping(let segment):
+            if status.segments.first != segment { phase = .idle }
+        }
+        return (false, "")
+    }
+
+    /// Goes on when the turn's changes are handed on.
+    mutating func handedOn(_ writer: LogWriter) {
+        guard case .told(let part) = phase else { return }
+        if part.isEnd {
+            writer.drop(part.segment)
+            phase = .dropping(part.segment)
+        } else {
+            writer.readOldest()
+            phase = .reading
+        }
+    }
+
+    /// Stops: the log begins anew.
+    mutating func stop() { phase = .idle }
+
+    private static func tell(
+        _ commands: [UInt8], from start: Int, budget: Int, _ store: inout ControlStore
+    ) -> Int {
+        var parser = RequestParser()
+        var limits = RequestParser.Limits()
+        limits.wordByteCountMax = 1 << 40
+        var offset = start
+        commands.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            while offset - start < budget {
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+                guard offset < bytes.count,
+                    let taken = try? parser.parse(rest.bytes, limits: limits)
+                else { return }
+                var words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
+                words.position = 1
+                var change = Change(words: words)
+                if let name = try? change.name() { try? change.renew(name, in: &store) }
+                parser.reset()
+                offset += taken
+            }
+        }
+        return offset
+    }
+}
