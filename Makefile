@@ -62,9 +62,9 @@ test-spilling: release venv ## 20 rounds of kills of node manager and store; ROU
 		-p no:cacheprovider -q -s -c Tests/Integration/pytest.ini --rootdir . \
 		Tests/Integration/test_spilling.py -k kills
 
-simulate: setup ## SEEDS=<count> random lives of the whole system; SEED=<number> one, line by line
+simulate: setup ## SEEDS=<count> [FROM=<seed>] random lives of the whole system; SEED=<number> one, line by line
 	@$(SWIFT) build -c release --product gcs
-	@.build/release/gcs simulate $(if $(SEED),$(SEED),--seeds $(SEEDS)) $(ARGS)
+	@.build/release/gcs simulate $(if $(SEED),$(SEED),--seeds $(SEEDS) $(if $(FROM),--from $(FROM))) $(ARGS)
 
 test-fuzz: setup venv ## hostile clients against the object store; SECONDS=300 SEED=<number> ASAN=1
 	@$(SWIFT) build $(FUZZED) --product plasma-store

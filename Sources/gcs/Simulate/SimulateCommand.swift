@@ -21,6 +21,8 @@ struct SimulateCommand: ParsableCommand {
             EXAMPLES
               gcs simulate 17                    world 17, line by line
               gcs simulate --seeds 1000          worlds 1 to 1000, up to the first that goes wrong
+              gcs simulate --seeds 1000 --from 70001
+                                                 1000 others
               gcs simulate --seeds 1000 --plant forgets-kept
                                                  with a bug: how soon is it noticed?
             """)
@@ -28,8 +30,11 @@ struct SimulateCommand: ParsableCommand {
     @Argument(help: "The world to watch.")
     var seed: UInt64?
 
-    @Option(help: ArgumentHelp("Run the worlds 1 to this one instead.", valueName: "count"))
+    @Option(help: ArgumentHelp("Run that many worlds instead.", valueName: "count"))
     var seeds: UInt64?
+
+    @Option(help: ArgumentHelp("The first of these worlds.", valueName: "seed"))
+    var from: UInt64 = 1
 
     @Option(
         help: ArgumentHelp("A bug that the worlds have: \(bugs).", valueName: "bug"),
@@ -47,12 +52,15 @@ struct SimulateCommand: ParsableCommand {
         guard (seed == nil) != (seeds == nil), seeds != 0 else {
             throw ValidationError("expected either a seed or --seeds with at least 1")
         }
+        guard !from.addingReportingOverflow(seeds ?? 1).overflow else {
+            throw ValidationError("--from \(from) leaves no \(seeds ?? 1) seeds below 2^64")
+        }
     }
 
     func run() throws {
         hashAlike()
         if let seed { return try watch(seed) }
-        try runAll(1...(seeds ?? 1))
+        try runAll(from..<from + (seeds ?? 1))
     }
 
     private func watch(_ seed: UInt64) throws {
@@ -61,7 +69,7 @@ struct SimulateCommand: ParsableCommand {
         if outcome.failure != nil { throw ExitCode.failure }
     }
 
-    private func runAll(_ seeds: ClosedRange<UInt64>) throws {
+    private func runAll(_ seeds: Range<UInt64>) throws {
         for number in [SIGILL, SIGTRAP, SIGSEGV] { signal(number, stopped) }
         let clock = ContinuousClock()
         let start = clock.now
