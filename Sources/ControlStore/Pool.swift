@@ -26,8 +26,18 @@ public struct Pool: ~Copyable {
         partial.initialize(repeating: nil, count: Self.classCount)
     }
 
+    /// Unmaps what is on a list: chunks in which every block was taken stay.
+    ///
+    /// A program ends with its pool; a process with one store after the other must not run out of mappings.
     deinit {
         for spare in spares { munmap(spare, Self.chunkByteCount) }
+        for index in 0..<Self.classCount {
+            var next = partial[index]
+            while let chunk = next {
+                next = chunk.pointee.next
+                munmap(chunk, Self.chunkByteCount)
+            }
+        }
         partial.deallocate()
     }
 

@@ -10,4 +10,6 @@ public enum Mistake: String, CaseIterable, Sendable {
     case skipsMissedNotice = "skips-missed-notice"
     /// The server takes in what comes for a batch that has ended.
     case countsLateWrite = "counts-late-write"
+    /// The server answers before what it did is on the disk, and then dies.
+    case answersBeforeSync = "answers-before-sync"
 }

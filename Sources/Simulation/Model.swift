@@ -105,6 +105,14 @@ struct Model {
         self = new
     }
 
+    /// The server is there again with all that it knew, but for what stores tell it anew; a silent node
+    /// is silent from now on.
+    mutating func restart(at now: Int64) {
+        references = references.filter { $0.type != "PINNED_IN_MEMORY" }
+        claimed.formIntersection(references.map(\.object))
+        for name in lastSeen.keys { lastSeen[name] = now }
+    }
+
     /// An object has a record from now on; what is not there yet belongs to the batch in its id.
     mutating func record(_ id: RecordID) {
         objects.insert(id)

@@ -25,6 +25,8 @@ struct Plan {
     var hasReferences: Bool
     var isCounting: Bool
     var nodeTimeout: Int
+    /// Whether the server has a log, synced before each reply: what it answered outlives its restarts.
+    var isDurable: Bool
 
     /// Milliseconds between the last fault and the check.
     static let healing: Int64 = 60_000
@@ -46,5 +48,7 @@ struct Plan {
         hasReferences = random.happens(60)
         isCounting = hasReferences && random.happens(60)
         nodeTimeout = random.pick([0, 2, 5, 30]) ?? 30
+        isDurable = random.happens(60)
+        if isDurable { serverRestartPercent = random.pick([4, 15, 30]) ?? 15 }
     }
 }

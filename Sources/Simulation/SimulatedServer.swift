@@ -1,6 +1,7 @@
 internal import Commands
 internal import ControlStore
 internal import Identifiers
+internal import RESP
 internal import Server
 internal import Settings
 
@@ -9,9 +10,16 @@ struct SimulatedServer: ~Copyable {
     private var core: Server
     private var transport = LinkTransport()
     private var sessions: [Int: SessionPointer] = [:]
+    private var random: Random
+    /// What survives it; `nil` when nothing does.
+    private(set) var log: SimulatedLog?
 
-    init(seed: UInt64, _ plan: Plan, at now: Int64) {
-        var random = Random(seed: seed)
+    /// The link of the one who loads the log.
+    private static let loader = -1
+
+    /// A server that has just started: with what its log tells, if it has one.
+    init(seed: UInt64, _ plan: Plan, at now: Int64, log: SimulatedLog? = nil) {
+        random = Random(seed: seed)
         var settings = ServerSettings()
         settings.referenceCounting = plan.isCounting
         settings.nodeTimeout = .seconds(plan.nodeTimeout)
@@ -19,6 +27,67 @@ struct SimulatedServer: ~Copyable {
             settings: settings, host: Host(), seeds: HashSeeds(from: &random),
             unixMicroseconds: now * 1000)
         core.begin(at: now * 1000)
+        guard plan.isDurable else { return }
+        load(log ?? SimulatedLog(), isNew: log == nil)
+    }
+
+    private mutating func load(_ old: SimulatedLog, isNew: Bool) {
+        var log = old
+        for group in log.groups { apply(group) }
+        core.state.pointee.store.startJournal()
+        if isNew {
+            log.rewrite()
+            while log.isBeingRewritten { log.keep(&core.state.pointee.store, budget: 100) }
+        } else {
+            finishLoading()
+        }
+        self.log = log
+        keepLog()
+    }
+
+    /// Makes things what a group of the log tells.
+    private func apply(_ group: [UInt8]) {
+        group.withUnsafeBytes { bytes in
+            var rest = bytes
+            while !rest.isEmpty {
+                var parser = RequestParser()
+                let taken = try? parser.parse(rest.bytes, limits: RequestParser.Limits())
+                guard let taken, let start = rest.bindMemory(to: UInt8.self).baseAddress else {
+                    preconditionFailure("the log has half a change")
+                }
+                var words = parser.words(at: start)
+                words.position = 1
+                apply(words)
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(taken))
+            }
+        }
+    }
+
+    private func apply(_ words: Words) {
+        var change = Change(words: words)
+        do throws(CommandError) {
+            let name = try change.name()
+            try change.apply(name, to: &core.state.pointee.store)
+        } catch {
+            preconditionFailure("the log is refused: \(error.text(for: "gcs.load"))")
+        }
+    }
+
+    /// What was under way goes on.
+    private mutating func finishLoading() {
+        core.state.pointee.isLoading = true
+        open(Self.loader)
+        receive(encodedRequest(["GCS.LOAD", "FINISH"]), from: Self.loader)
+        close(Self.loader)
+        let replies = takeOutput().map { String(decoding: $0.bytes, as: UTF8.self) }
+        precondition(replies == ["+OK\r\n"], "the log is refused: \(replies)")
+    }
+
+    /// After each turn and before its replies are sent: what it changed is on the disk.
+    private mutating func keepLog() {
+        guard log != nil else { return }
+        if log?.isBeingRewritten == false, random.happens(1) { log?.rewrite() }
+        log?.keep(&core.state.pointee.store, budget: random.count(1...20))
     }
 
     mutating func open(_ link: Int) {
@@ -41,6 +110,7 @@ struct SimulatedServer: ~Copyable {
     mutating func turn(at now: Int64) {
         core.begin(at: now * 1000)
         while core.finish(&transport) {}
+        keepLog()
     }
 
     /// A turn with input from one link.
@@ -56,6 +126,7 @@ struct SimulatedServer: ~Copyable {
             core.received(count, from: session)
         }
         while core.finish(&transport) {}
+        keepLog()
     }
 
     /// What was sent since the last call, in order.

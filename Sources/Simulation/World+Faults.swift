@@ -26,11 +26,7 @@ extension World {
         guard isServerUp else { return }
         note("the server dies")
         isServerUp = false
-        model.forget()
-        for node in nodes.indices {
-            nodes[node].mustGo = []
-            nodes[node].isRegistered = false
-        }
+        if !plan.isDurable { forgetServer() }
         for link in links.indices where links[link].isOpenAtServer {
             serverLoses(link)
             agenda.add(.clientHearsEnd(link: link), at: now + latency())
@@ -38,10 +34,24 @@ extension World {
         agenda.add(.serverStarts, at: now + random.number(1...3000))
     }
 
+    /// All that it knew is gone, and owed no more.
+    private mutating func forgetServer() {
+        model.forget()
+        for node in nodes.indices {
+            nodes[node].mustGo = []
+            nodes[node].isRegistered = false
+        }
+    }
+
     mutating func startServer() {
-        note("the server starts")
-        server = SimulatedServer(seed: random.next(), plan, at: now)
+        var log = server.log
+        log?.crash()
+        if plantedMistake == .answersBeforeSync { log?.loseLast() }
+        let bytes = log.map { ", with \($0.byteCount) bytes of log" } ?? ""
+        note("the server starts\(bytes)")
+        server = SimulatedServer(seed: random.next(), plan, at: now, log: log)
         isServerUp = true
+        if plan.isDurable { model.restart(at: now) }
     }
 
     mutating func heal() {
