@@ -33,8 +33,8 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Run that many worlds instead.", valueName: "count"))
     var seeds: UInt64?
 
-    @Option(help: ArgumentHelp("The first of these worlds.", valueName: "seed"))
-    var from: UInt64 = 1
+    @Option(help: ArgumentHelp("The first of these worlds instead of 1.", valueName: "seed"))
+    var from: UInt64?
 
     @Option(
         help: ArgumentHelp("A bug that the worlds have: \(bugs).", valueName: "bug"),
@@ -52,15 +52,18 @@ struct SimulateCommand: ParsableCommand {
         guard (seed == nil) != (seeds == nil), seeds != 0 else {
             throw ValidationError("expected either a seed or --seeds with at least 1")
         }
-        guard !from.addingReportingOverflow(seeds ?? 1).overflow else {
-            throw ValidationError("--from \(from) leaves no \(seeds ?? 1) seeds below 2^64")
+        guard let from else { return }
+        guard let seeds else { throw ValidationError("--from goes with --seeds") }
+        guard !from.addingReportingOverflow(seeds).overflow else {
+            throw ValidationError("--from \(from) leaves no \(seeds) seeds below 2^64")
         }
     }
 
     func run() throws {
         hashAlike()
         if let seed { return try watch(seed) }
-        try runAll(from..<from + (seeds ?? 1))
+        let first = from ?? 1
+        try runAll(first..<first + (seeds ?? 1))
     }
 
     private func watch(_ seed: UInt64) throws {
