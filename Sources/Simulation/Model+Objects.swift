@@ -32,8 +32,9 @@ extension Model {
             if old != batch { owners.insert(old) }
             give(id, to: batch)
         }
-        for id in taskIDs {
-            if tasks[id]?.owner != batch { moved += 1 }
+        // One that is there already does not move, and takes nothing along.
+        for id in taskIDs where tasks[id]?.owner != batch {
+            moved += 1
             tasks[id]?.owner = batch
             for argument in tasks[id]?.arguments ?? [] { name(argument, by: batch) }
         }
