@@ -125,6 +125,14 @@ let package = Package(
             ],
             swiftSettings: common),
 
+        // Measures turns of the loop; `bench steps` runs it.
+        .executableTarget(
+            name: "turns",
+            dependencies: [
+                "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
+            ],
+            path: "Benchmarks/Sources/turns", swiftSettings: common),
+
         // Tests.
         .testTarget(name: "IdentifiersTests", dependencies: ["Identifiers"], swiftSettings: common),
         .testTarget(name: "RESPTests", dependencies: ["RESP"], swiftSettings: common),

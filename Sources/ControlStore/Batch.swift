@@ -66,6 +66,12 @@ struct Batch {
     var isNoCleanup = false
     /// Whether records with this batch's prefix may lie in the estate.
     var hasStrays = false
+    /// Whether tasks with this batch's prefix named objects, ever.
+    var hasArguments = false
+    /// Whether its region may hold needs of tasks; the root: whether the estate does.
+    var hasNeeds = false
+    /// Objects with this batch's prefix that their tasks do not count.
+    var earlyOutputs = EarlyOutputs()
     /// Its place in the heap of time-outs.
     var timerPosition = none
     var kept = Chain()
@@ -76,6 +82,8 @@ struct Batch {
     var objectCount: UInt32 = 0
     /// Records of actors in the region; `GC:<batch>` does not list them.
     var actorRecordCount: UInt32 = 0
+    /// The walk that saw it last, see `Traversal`.
+    var mark: UInt32 = 0
     /// Milliseconds since 1970.
     var createdAt: Int64
     /// Milliseconds since 1970; 0 while it is active.
@@ -138,11 +146,21 @@ extension Batch {
 
     var totalObjectCount: Int { Int(objectCount) + Int(adopted.count - adoptedTaskCount) }
 
+    /// Whether DESTROY or DEL takes it in slices: it waits for nobody, only for its turn.
+    var isGoing: Bool { status == .deferred && (reason == .destroy || reason == .del) }
+
+    /// Takes over what is known of tasks and outputs of a prefix that now belongs here.
+    mutating func inheritLineage(from batch: BatchPointer) {
+        hasArguments = hasArguments || batch.pointee.hasArguments
+        earlyOutputs.formUnion(batch.pointee.earlyOutputs)
+    }
+
     mutating func count(_ kind: RecordKind, _ change: Int) {
         switch kind {
         case .task: taskCount = UInt32(Int(taskCount) + change)
         case .object: objectCount = UInt32(Int(objectCount) + change)
         case .actor: actorRecordCount = UInt32(Int(actorRecordCount) + change)
+        case .need: break
         }
     }
 }

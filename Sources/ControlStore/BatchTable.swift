@@ -85,6 +85,13 @@ struct BatchTable: ~Copyable {
         index = grown
     }
 
+    /// Frees the index of a table whose batches are freed, in slices; nothing is found in it any more.
+    mutating func dropIndex(
+        _ position: inout UInt64, budget: inout Int, _ memory: inout Memory
+    ) -> Bool {
+        index.drop(&position, budget: &budget, &memory.pool)
+    }
+
     /// Takes a batch out; links to it are dead from now on.
     mutating func remove(_ batch: BatchPointer, _ seeds: HashSeeds) {
         let number = batch.pointee.slot

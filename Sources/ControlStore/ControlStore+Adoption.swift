@@ -21,6 +21,9 @@ extension ControlStore {
             if kind == .object, let owner = site.batch, owner != batch { owners.insert(owner) }
             if kind == .task, site.batch != batch { takeDependenciesAlong(id, to: batch) }
             give(key, at: site, to: batch)
+            if kind == .task, let owner = site.batch, owner != batch {
+                moveNeeds(of: id, from: owner, to: batch)
+            }
         }
         for owner in owners { objectsMoved(from: owner, to: batch) }
         return moved
@@ -74,7 +77,10 @@ extension ControlStore {
             record.isPinned = false
             journal.note(RecordKey(id, .object))
             changed += 1
-            if record.isOrphan { orphans.append(id) }
+            let isUnreferenced =
+                isCountingReferences && record.isUnreferenced && !record.isKept
+                && referenceCount(of: id) == 0
+            if record.isOrphan || isUnreferenced { orphans.append(id) }
         }
         if !orphans.isEmpty { _ = freeObjects(orphans) }
         return changed

@@ -50,6 +50,7 @@ extension ControlStore {
         let batch = Self.makeBatch(new.id ?? freshBatchID(), now: now, &memory)
         batch.pointee.isNoCleanup = new.isNoCleanup
         batch.pointee.hasStrays = hasStrays(batch.pointee.id)
+        if batch.pointee.hasStrays { batch.pointee.inheritLineage(from: root) }
         if !new.name.isEmpty { batch.pointee.name = makeName(new.name) }
         batches.insert(batch, &memory)
         linkChild(batch, under: parent)
@@ -153,7 +154,7 @@ extension ControlStore {
             return moveToEstate(key, from: site, to: batch, isKept: false)
         }
         guard site.isStray || site.place == nil else { return }
-        let bytes = payload(site).map { Array($0) } ?? emptyObject()
+        let bytes = payload(site).map { Array($0) } ?? newObject(key)
         remove(key, at: site)
         let home = Site(batch: batch, place: nil, isStray: false)
         let payload = insert(key, at: home, byteCount: bytes.count)
@@ -161,8 +162,12 @@ extension ControlStore {
         if key.kind == .object { ObjectRecord(payload).isKept = false }
     }
 
-    private func emptyObject() -> [UInt8] {
-        [UInt8](repeating: 0, count: ObjectRecord.byteCount(locationCount: 0))
+    /// The record of an object that no node reported yet.
+    private mutating func newObject(_ key: RecordKey) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: ObjectRecord.byteCount(locationCount: 0))
+        let isCounted = noteOutput(key.id)
+        bytes.withUnsafeMutableBytes { ObjectRecord($0).isCounted = isCounted }
+        return bytes
     }
 
     mutating func moveToEstate(
@@ -177,7 +182,7 @@ extension ControlStore {
             }
             return linkOwner(place.pointee, batch, isKept: isKept)
         }
-        let bytes = payload(site).map { Array($0) } ?? emptyObject()
+        let bytes = payload(site).map { Array($0) } ?? newObject(key)
         remove(key, at: site)
         count(key.kind, 1)
         let payload = insertStray(key, byteCount: bytes.count, owner: batch, isKept: isKept)

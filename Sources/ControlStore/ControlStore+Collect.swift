@@ -42,22 +42,26 @@ extension ControlStore {
         return releasing.contains { $0 == (slot, generation) } ? .collected : .deferred
     }
 
-    /// Collects a batch and its descendants, their kept objects too.
+    /// Collects a batch and its descendants, their kept objects too: at once when they are few, else in
+    /// slices.
     ///
-    /// - Returns: the tasks and objects released.
-    public mutating func destroyBatch(_ id: BatchID) throws(StoreError) -> Int {
+    /// - Returns: the tasks and objects released; or the work that will tell.
+    public mutating func destroyBatch(
+        _ id: BatchID
+    ) throws(StoreError) -> (count: Int, rest: Job?) {
         guard id != .root else { throw .rootBatch }
         return collect(try batch(id), .destroy)
     }
 
-    /// Collects a batch because its key was deleted.
+    /// Collects a batch because its key was deleted: at once when it has few descendants, else in slices.
     ///
-    /// - Returns: whether it lived.
-    public mutating func deleteBatch(_ id: BatchID) throws(StoreError) -> Bool {
+    /// - Returns: whether it lived; and the work that goes on.
+    public mutating func deleteBatch(
+        _ id: BatchID
+    ) throws(StoreError) -> (isDeleted: Bool, rest: Job?) {
         guard id != .root else { throw .rootBatch }
-        guard let batch = batches.find(id, memory.seeds) else { return false }
-        collect(batch, .del)
-        return true
+        guard let batch = batches.find(id, memory.seeds) else { return (false, nil) }
+        return (true, collect(batch, .del).rest)
     }
 
     /// Collects the batches whose time has passed, a few at most: the others wait for `maintain()`.
@@ -86,30 +90,6 @@ extension ControlStore {
         return members
     }
 
-    /// Collects a batch after its descendants.
-    @discardableResult
-    private mutating func collect(_ top: BatchPointer, _ reason: CollectReason) -> Int {
-        var released = 0
-        var waited: Set<UInt32> = []
-        var walk = Traversal()
-        for member in tree(top) { waited.formUnion(dependsOn(member.pointee.slot, &walk)) }
-        waited.insert(top.pointee.parent)
-        defer { release(waited) }
-        var batch = top
-        while true {
-            if let child = batches.batch(atSlot: batch.pointee.firstChild) {
-                batch = child
-                continue
-            }
-            let parent = batches.batch(atSlot: batch.pointee.parent) ?? root
-            let isTop = batch == top
-            released += collectOne(
-                batch, isTop ? reason : .parent, parent: parent, takesKept: reason == .destroy)
-            if isTop { return released }
-            batch = parent
-        }
-    }
-
     /// Unlinks one batch without children: its records are gone for everybody; memory follows later.
     mutating func collectOne(
         _ batch: BatchPointer, _ reason: CollectReason, parent: BatchPointer, takesKept: Bool
@@ -122,9 +102,10 @@ extension ControlStore {
         let id = batch.pointee.id
         let tasks = batch.pointee.totalTaskCount
         let objects = batch.pointee.totalObjectCount + Int(batch.pointee.kept.count)
-        var adopted: [RecordID] = []
-        collectIDs(batch.pointee.adopted.head, notOf: id, into: &adopted)
-        collectIDs(batch.pointee.kept.head, notOf: id, into: &adopted)
+        var (adopted, outputs): ([RecordID], [RecordID]) = ([], [])
+        for head in [batch.pointee.adopted.head, batch.pointee.kept.head] {
+            collectIDs(head, notOf: id, into: &adopted, outputs: &outputs)
+        }
         taskCount -= tasks
         objectCount -= objects
         actorCount -= Int(batch.pointee.actorRecordCount)
@@ -133,6 +114,7 @@ extension ControlStore {
         tombstones.insert(id, endedAt: now, &memory)
         if journal.isOn { journal.ended.append((id, now)) }
         let kept = batch.pointee.hasStrays ? strayObjects(ofPrefix: id) : []
+        settleLineage(of: batch, survivors: kept, outputs: outputs)
         announce(
             .batch(id, reason, taskCount: tasks, objectCount: objects, kept: kept, adopted: adopted)
         )
@@ -166,11 +148,19 @@ extension ControlStore {
         }
     }
 
-    private func collectIDs(_ head: UInt32, notOf prefix: BatchID, into ids: inout [RecordID]) {
+    /// Tells objects of other prefixes in a chain; `outputs` are those that their tasks count.
+    private mutating func collectIDs(
+        _ head: UInt32, notOf prefix: BatchID, into ids: inout [RecordID],
+        outputs: inout [RecordID]
+    ) {
         var next = head
         while next != none {
             let key = key(ofStray: next)
-            if key.kind == .object, key.id.batch != prefix { ids.append(key.id) }
+            if key.kind == .task { strayTaskGoes(next) }
+            if key.kind == .object, key.id.batch != prefix {
+                ids.append(key.id)
+                if ObjectRecord(payload(ofStray: next)).isCounted { outputs.append(key.id) }
+            }
             next = nextOfOwner(next)
         }
     }
@@ -194,13 +184,14 @@ extension ControlStore {
     ///
     /// - Returns: whether more waits.
     public mutating func maintain() -> Bool {
+        let working = advanceJobs()
         let expiring = expireBatches(budget: 64)
         let releasing = releaseSlice()
         let freeing = freeSlice(budget: 32)
         let unreferencing = maintainReferences()
         let forgetting = tombstones.expire(
             before: now - tombstoneMilliseconds, budget: 256, memory.seeds)
-        return expiring || releasing || freeing || unreferencing || forgetting
+        return working || expiring || releasing || freeing || unreferencing || forgetting
             || trimLog(budget: 256)
     }
 
@@ -215,11 +206,15 @@ extension ControlStore {
     /// Frees memory of the batches buried first, and sweeps some of their records from the estate.
     private mutating func freeSlice(budget: Int) -> Bool {
         var left = budget
+        while left > 0, let oldest = remains.first {
+            guard oldest.drop(budget: &left, &memory) else { return true }
+            remains.removeFirst()
+        }
         while left > 0, let batch = graveyard {
             left -= 2
             for chain in [\Batch.kept, \Batch.adopted] {
                 for _ in 0..<64 where batch.pointee[keyPath: chain].head != none {
-                    removeDeadStray(batch.pointee[keyPath: chain].head)
+                    sweepStray(batch.pointee[keyPath: chain].head)
                 }
                 if batch.pointee[keyPath: chain].head != none { return true }
             }
@@ -232,6 +227,6 @@ extension ControlStore {
             if let name = batch.pointee.name { memory.pool.give(name) }
             memory.pool.give(UnsafeMutableRawPointer(batch))
         }
-        return graveyard != nil
+        return isFreeing
     }
 }

@@ -2,16 +2,10 @@ internal import Identifiers
 
 /// A walk over the graph of batches: what it has seen, and how far it looked along each actor.
 struct Traversal {
-    var seen: Set<UInt32> = []
+    /// What the batches that it has seen are marked with; marks of an earlier walk say nothing.
+    var mark: UInt32 = 0
     var order: [UInt32] = []
     var actors: [RecordID: Int] = [:]
-
-    /// Whether this is the first time.
-    mutating func visit(_ slot: UInt32) -> Bool {
-        guard seen.insert(slot).inserted else { return false }
-        order.append(slot)
-        return true
-    }
 }
 
 /// Deferral: an ended batch goes when no active batch depends on it, directly or over others that have
@@ -22,109 +16,148 @@ struct Traversal {
 /// looked at once.
 extension ControlStore {
     /// Batches that one step collects; more of them follow in slices.
-    private static var collectCountPerStep: Int { 64 }
+    private static var collectCountPerStep: Int { 32 }
+
+    /// A walk that has seen nothing.
+    private mutating func newWalk() -> Traversal {
+        if lastMark == .max {
+            for slot in 0..<batches.slotCount { batches.batch(atSlot: slot)?.pointee.mark = 0 }
+            lastMark = 0
+        }
+        lastMark += 1
+        return Traversal(mark: lastMark)
+    }
+
+    /// Whether this is the first time that the walk comes to a batch.
+    private func visit(_ batch: BatchPointer, _ walk: inout Traversal) -> Bool {
+        guard batch.pointee.mark != walk.mark else { return false }
+        batch.pointee.mark = walk.mark
+        walk.order.append(batch.pointee.slot)
+        return true
+    }
 
     /// What a batch depends on: named objects, DEPEND, and whoever came before it on its actors.
     func dependsOn(_ slot: UInt32, _ walk: inout Traversal) -> [UInt32] {
-        guard let links = batches.batch(atSlot: slot)?.pointee.links?.pointee else { return [] }
-        var found = Array(links.dependsOn.keys)
-        for actor in links.actors {
+        var found: [UInt32] = []
+        addDependencies(of: slot, to: &found, &walk)
+        return found
+    }
+
+    private func addDependencies(
+        of slot: UInt32, to found: inout [UInt32], _ walk: inout Traversal
+    ) {
+        guard let links = batches.batch(atSlot: slot)?.pointee.links else { return }
+        found.append(contentsOf: links.pointee.dependsOn.keys)
+        for actor in links.pointee.actors {
             guard let runs = actors.chain(actor)?.runs else { continue }
-            let end = runs.lastIndex { $0.slot == slot } ?? 0
+            // What lies before was found already.
             let start = walk.actors[actor] ?? 0
-            guard start < end else { continue }
-            found += runs[start..<end].map(\.slot)
+            guard let end = runs[start...].lastIndex(where: { $0.slot == slot }), start < end
+            else { continue }
+            found.append(contentsOf: runs[start..<end].lazy.map(\.slot))
             walk.actors[actor] = end
         }
-        return found
     }
 
     /// What depends on a batch: the other way round.
     func dependents(_ slot: UInt32, _ walk: inout Traversal) -> [UInt32] {
-        guard let links = batches.batch(atSlot: slot)?.pointee.links?.pointee else { return [] }
-        var found = Array(links.dependents)
-        for actor in links.actors {
-            guard let runs = actors.chain(actor)?.runs else { continue }
-            let start = (runs.firstIndex { $0.slot == slot } ?? runs.count) + 1
-            let end = walk.actors[actor] ?? runs.count
-            guard start < end else { continue }
-            found += runs[start..<end].map(\.slot)
-            walk.actors[actor] = start
-        }
-        return found
-    }
-
-    private func isActive(_ slot: UInt32) -> Bool {
-        batches.batch(atSlot: slot)?.pointee.status == .active
-    }
-
-    private func children(_ slot: UInt32) -> [UInt32] {
         var found: [UInt32] = []
-        var child = batches.batch(atSlot: slot)?.pointee.firstChild ?? none
-        while let batch = batches.batch(atSlot: child) {
-            found.append(child)
-            child = batch.pointee.nextSibling
-        }
+        addDependents(of: slot, to: &found, &walk)
         return found
     }
 
-    /// Children that wait for their parent.
-    private func takenAlong(_ slot: UInt32) -> [UInt32] {
-        children(slot).filter { batches.batch(atSlot: $0)?.pointee.goesWithParent == true }
+    private func addDependents(
+        of slot: UInt32, to found: inout [UInt32], _ walk: inout Traversal
+    ) {
+        guard let links = batches.batch(atSlot: slot)?.pointee.links else { return }
+        found.append(contentsOf: links.pointee.dependents)
+        for actor in links.pointee.actors {
+            guard let runs = actors.chain(actor)?.runs else { continue }
+            let end = walk.actors[actor] ?? runs.count
+            guard let first = runs[..<end].firstIndex(where: { $0.slot == slot }), first + 1 < end
+            else { continue }
+            found.append(contentsOf: runs[(first + 1)..<end].lazy.map(\.slot))
+            walk.actors[actor] = first + 1
+        }
     }
 
-    /// The parent, if the batch waits for it.
-    private func takingParent(_ slot: UInt32) -> [UInt32] {
-        guard let batch = batches.batch(atSlot: slot), batch.pointee.goesWithParent else {
-            return []
+    /// Whether it is active, or goes in slices with its descendants: what waits for it is seen to at the end.
+    private func isActive(_ slot: UInt32) -> Bool {
+        guard let batch = batches.batch(atSlot: slot) else { return false }
+        return batch.pointee.status == .active || batch.pointee.isGoing
+    }
+
+    private func addChildren(
+        of batch: BatchPointer, to found: inout [UInt32], where isWanted: (BatchPointer) -> Bool
+    ) {
+        var child = batch.pointee.firstChild
+        while let next = batches.batch(atSlot: child) {
+            if isWanted(next) { found.append(child) }
+            child = next.pointee.nextSibling
         }
-        return [batch.pointee.parent]
+    }
+
+    /// What waits for a batch that is not active: what it depends on, children that it takes along, its parent.
+    private func addWaiting(
+        for batch: BatchPointer, to found: inout [UInt32], _ walk: inout Traversal
+    ) {
+        addDependencies(of: batch.pointee.slot, to: &found, &walk)
+        addChildren(of: batch, to: &found) { $0.pointee.goesWithParent }
+        found.append(batch.pointee.parent)
+    }
+
+    /// What a batch waits for: its dependents, its children, and the parent that takes it along.
+    private func addHolders(
+        of batch: BatchPointer, to found: inout [UInt32], _ walk: inout Traversal
+    ) {
+        addDependents(of: batch.pointee.slot, to: &found, &walk)
+        addChildren(of: batch, to: &found) { _ in true }
+        if batch.pointee.goesWithParent { found.append(batch.pointee.parent) }
     }
 
     /// Batches that are not active and that wait for one of these, or are one: what may be free to go.
-    private func waiting(from seeds: some Sequence<UInt32>) -> [UInt32] {
-        var walk = Traversal()
+    private mutating func waiting(from seeds: some Sequence<UInt32>) -> [UInt32] {
+        var walk = newWalk()
         var pending = Array(seeds)
         while let slot = pending.popLast() {
-            guard slot != root.pointee.slot, let batch = batches.batch(atSlot: slot),
-                !isActive(slot),
-                walk.visit(slot)
+            guard let batch = batches.batch(atSlot: slot), batch != root, !isActive(slot),
+                visit(batch, &walk)
             else { continue }
-            pending += dependsOn(slot, &walk) + takenAlong(slot)
-            pending.append(batch.pointee.parent)
+            addWaiting(for: batch, to: &pending, &walk)
         }
         return walk.order
     }
 
-    /// Those of the batches, and of all that they are waited for by, that some active batch holds.
-    private func held(among slots: [UInt32]) -> Set<UInt32> {
-        var backward = Traversal()
+    /// Those of the batches, and of all that they are waited for by, that some active batch holds: they
+    /// carry the walk's mark.
+    private mutating func held(among slots: [UInt32]) -> Traversal {
+        var backward = newWalk()
         var pending = slots
         var holding: [UInt32] = []
+        var holders: [UInt32] = []
         while let slot = pending.popLast() {
-            guard backward.visit(slot) else { continue }
-            for dependant in dependents(slot, &backward) + children(slot) + takingParent(slot) {
-                if isActive(dependant) { holding.append(slot) } else { pending.append(dependant) }
+            guard let batch = batches.batch(atSlot: slot), visit(batch, &backward) else { continue }
+            holders.removeAll(keepingCapacity: true)
+            addHolders(of: batch, to: &holders, &backward)
+            for holder in holders {
+                if isActive(holder) { holding.append(slot) } else { pending.append(holder) }
             }
         }
         // Along an actor the walk above looks at each run once, for whichever batch comes first. An active
         // batch holds all that came before it there: walk forward from it rather than from one of them.
-        var forward = Traversal()
         var next = holding
         var seen: Set<RecordID> = []
         for slot in backward.order {
             for actor in batches.batch(atSlot: slot)?.pointee.links?.pointee.actors ?? []
             where seen.insert(actor).inserted { next += heldAlong(actor) }
         }
+        var forward = newWalk()
         while let slot = next.popLast() {
-            guard let batch = batches.batch(atSlot: slot), !isActive(slot), forward.visit(slot)
-            else {
-                continue
-            }
-            next += dependsOn(slot, &forward) + takenAlong(slot)
-            next.append(batch.pointee.parent)
+            guard let batch = batches.batch(atSlot: slot), !isActive(slot), visit(batch, &forward)
+            else { continue }
+            addWaiting(for: batch, to: &next, &forward)
         }
-        return forward.seen
+        return forward
     }
 
     /// Batches with tasks on an actor before the last active batch's.
@@ -141,9 +174,10 @@ extension ControlStore {
         let deferred = waiting.filter { batches.batch(atSlot: $0)?.pointee.status == .deferred }
         guard !deferred.isEmpty else { return }
         let held = held(among: deferred)
-        let free = deferred.filter { !held.contains($0) }
+        let free = deferred.filter { batches.batch(atSlot: $0)?.pointee.mark != held.mark }
         // Children first; then the same order in every run, which a walk over sets has not.
-        let ordered = free.map { (slot: $0, depth: depth($0)) }
+        var depths: [UInt32: Int] = [:]
+        let ordered = free.map { (slot: $0, depth: depth($0, &depths)) }
             .sorted { $0.depth != $1.depth ? $0.depth > $1.depth : $0.slot < $1.slot }
             .map(\.slot)
         for (position, slot) in ordered.enumerated() {
@@ -156,12 +190,20 @@ extension ControlStore {
         }
     }
 
-    private func depth(_ slot: UInt32) -> Int {
-        var depth = 0
-        var next = batches.batch(atSlot: slot)
-        while let batch = next, batch != root {
+    /// Ancestors of a batch; `known` remembers them, so that a long line is walked once.
+    private func depth(_ slot: UInt32, _ known: inout [UInt32: Int]) -> Int {
+        var line: [UInt32] = []
+        var next = slot
+        while known[next] == nil, next != root.pointee.slot,
+            let batch = batches.batch(atSlot: next)
+        {
+            line.append(next)
+            next = batch.pointee.parent
+        }
+        var depth = known[next] ?? 0
+        for slot in line.reversed() {
             depth += 1
-            next = batches.batch(atSlot: batch.pointee.parent)
+            known[slot] = depth
         }
         return depth
     }

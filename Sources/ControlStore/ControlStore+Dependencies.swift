@@ -125,13 +125,9 @@ extension ControlStore {
     }
 
     /// Takes a batch that is to go out of everybody's links.
-    ///
-    /// - Returns: the batches that it depended on, which may be free to go now.
-    mutating func unlinkDependencies(_ batch: BatchPointer) -> Set<UInt32> {
-        guard let links = batch.pointee.links else { return [] }
+    mutating func unlinkDependencies(_ batch: BatchPointer) {
+        guard let links = batch.pointee.links else { return }
         let slot = batch.pointee.slot
-        var traversal = Traversal()
-        let needed = Set(dependsOn(slot, &traversal))
         for target in links.pointee.dependsOn.keys {
             batches.batch(atSlot: target)?.pointee.links?.pointee.dependents.remove(slot)
         }
@@ -142,6 +138,5 @@ extension ControlStore {
         links.deinitialize(count: 1)
         links.deallocate()
         batch.pointee.links = nil
-        return needed
     }
 }

@@ -77,10 +77,12 @@ extension ControlStore {
 
     /// Removes a record whose owner has ended.
     mutating func removeDeadStray(_ reference: UInt32) {
+        let key = key(ofStray: reference)
         detach(reference)
         unlinkPrefix(reference)
-        estate.remove(key(ofStray: reference), &memory)
+        estate.remove(key, &memory)
         compactEstate()
+        if key.kind == .object { settleNeed(of: key.id) }
     }
 
     private mutating func compactEstate() {
@@ -91,12 +93,17 @@ extension ControlStore {
     }
 
     /// The objects of a prefix that live in the estate.
-    func strayObjects(ofPrefix prefix: BatchID) -> [RecordID] {
+    func strayObjects(ofPrefix prefix: BatchID) -> [RecordID] { strays(ofPrefix: prefix, .object) }
+
+    /// The tasks of a prefix that live in the estate.
+    func strayTasks(ofPrefix prefix: BatchID) -> [RecordID] { strays(ofPrefix: prefix, .task) }
+
+    private func strays(ofPrefix prefix: BatchID, _ kind: RecordKind) -> [RecordID] {
         var found: [RecordID] = []
         var next = prefixPlace(prefix)?.pointee ?? none
         while next != none {
             let key = key(ofStray: next)
-            if key.kind == .object, owner(ofStray: next) != nil { found.append(key.id) }
+            if key.kind == kind, owner(ofStray: next) != nil { found.append(key.id) }
             next = link(next, Field.prefixNext)
         }
         return found
@@ -155,12 +162,12 @@ extension ControlStore {
             owner.pointee.adoptedTaskCount = UInt32(Int(owner.pointee.adoptedTaskCount) + change)
         case .object:
             owner.pointee.adopted.count = UInt32(Int(owner.pointee.adopted.count) + change)
-        case .actor: break
+        case .actor, .need: break
         }
     }
 
     /// Closes the gap that a record leaves in its owner's chain.
-    private func detach(_ reference: UInt32) {
+    func detach(_ reference: UInt32) {
         let next = link(reference, Field.ownerNext)
         let previous = link(reference, Field.ownerPrevious)
         if next != none { setLink(next, Field.ownerPrevious, previous) }

@@ -3,7 +3,7 @@ internal import Identifiers
 /// The format of the changes that GCS.LOAD takes.
 public enum JournalFormat {
     /// Told in each HEAD; another one is refused.
-    public static let version = 1
+    public static let version = 2
 }
 
 extension ControlStore {

@@ -143,6 +143,8 @@ extension ControlStore {
         case .task: TaskView.isValid(bytes)
         case .object: ObjectRecord.isValid(bytes)
         case .actor: bytes.count == ActorView.byteCount
+        // Counted anew from the tasks.
+        case .need: false
         }
     }
 
@@ -323,13 +325,18 @@ extension ControlStore {
         loadedEntries = []
         nodes.findFreePositions()
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
+        countNeeds()
     }
 
     /// Sees to what was under way when the journal ended; after `finishLoading()`.
     public mutating func resumeLoaded() {
         var deferred: [UInt32] = []
-        for slot in 0..<batches.slotCount
-        where batches.batch(atSlot: slot)?.pointee.status == .deferred { deferred.append(slot) }
+        for slot in 0..<batches.slotCount {
+            guard let batch = batches.batch(atSlot: slot), batch.pointee.status == .deferred else {
+                continue
+            }
+            if batch.pointee.isGoing { resume(batch) } else { deferred.append(slot) }
+        }
         release(deferred)
     }
 }

@@ -35,12 +35,15 @@ extension ControlStore {
     ) throws(StoreError) -> Bool {
         let key = RecordKey(id, .object)
         let site = try locateForWriting(key)
+        try checkRoom(site)
         let number = nodes.number(at: nodePositionOrNew(node))
         let location = isSecondary ? number | ObjectRecord.secondaryBit : number
         guard let payload = payload(site) else {
+            let isCounted = noteOutput(id)
             let record = ObjectRecord(
                 insert(key, at: site, byteCount: ObjectRecord.byteCount(locationCount: 1)))
             record.clear()
+            record.isCounted = isCounted
             record.size = size
             record.locationCount = 1
             record[0] = location
@@ -127,28 +130,6 @@ extension ControlStore {
             isPinned: record.isPinned, locations: locations, referenceCount: referenceCount(of: id),
             spilled: isSpilled ? ([UInt8](record.spilledNode), [UInt8](record.spilledURL)) : nil)
     }
-
-    /// Removes objects everywhere: their records now, their copies through the log.
-    ///
-    /// - Returns: how many were removed; those without a record, and those pinned, are not counted.
-    public mutating func freeObjects(_ ids: [RecordID]) -> Int {
-        var freed: [RecordID] = []
-        for id in ids {
-            let key = RecordKey(id, .object)
-            let site = locate(key)
-            guard let payload = payload(site), !ObjectRecord(payload).isPinned else { continue }
-            remove(key, at: site)
-            freed.append(id)
-        }
-        for start in stride(from: 0, to: freed.count, by: Self.objectsPerDeletionMax) {
-            let end = min(start + Self.objectsPerDeletionMax, freed.count)
-            announce(.objects(Array(freed[start..<end])))
-        }
-        return freed.count
-    }
-
-    /// Objects of one deletion on `GC:objects`.
-    static var objectsPerDeletionMax: Int { 1000 }
 
     /// The kind of a record, if there is one.
     @inline(__always)

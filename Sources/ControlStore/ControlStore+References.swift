@@ -49,6 +49,11 @@ extension ControlStore {
         return known == nil
     }
 
+    /// Refuses an object that can have no record any more: its batch has ended, and nobody kept it.
+    public mutating func checkReferable(_ object: RecordID) throws(StoreError) {
+        _ = try locateForWriting(RecordKey(object, .object))
+    }
+
     /// What stands for a node in the table: one thing for what its processes tell, another for pins,
     /// which its store tells and tells anew after each registration.
     private mutating func holderNodeOrNew(
@@ -211,8 +216,12 @@ extension ControlStore {
         guard isCountingReferences else { return }
         let key = RecordKey(object, .object)
         let site = locate(key)
-        guard let payload = payload(site), !isSpared(ObjectRecord(payload)) else { return }
-        remove(key, at: site)
+        guard let payload = payload(site) else { return }
+        guard !isSpared(ObjectRecord(payload)) else {
+            journal.note(key)
+            return ObjectRecord(payload).isUnreferenced = true
+        }
+        removeObjectRecord(key, at: site)
         unannouncedObjects.append(object)
         if unannouncedObjects.count == Self.objectsPerDeletionMax { announceUnreferenced() }
     }

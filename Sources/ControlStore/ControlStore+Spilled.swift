@@ -19,8 +19,10 @@ extension ControlStore {
         let spilled = ObjectRecord.spilledByteCount(node: node.count, url: url.count)
         guard let payload = payload(site) else {
             let size = ObjectRecord.byteCount(locationCount: 0, spilledByteCount: spilled)
+            let isCounted = noteOutput(id)
             let record = ObjectRecord(insert(key, at: site, byteCount: size))
             record.clear()
+            record.isCounted = isCounted
             record.setSpilled(node: node, url: url, locations: [])
             return
         }

@@ -30,12 +30,15 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
 }
 
 /// A task's record: state (1), flags (1), time of its first ADD in ms (6), then the actor (20) with the
-/// task's number on it (8), and the arguments (count 4, 20 each), when flagged, then the specification.
+/// task's number on it (8), and the arguments (count 4, outputs 4, 20 each), when flagged, then the
+/// specification.
 public struct TaskView {
     static let headerByteCount = 8
     static let actorByteCount = RecordID.byteCount + 8
     static let actorBit: UInt8 = 1
     static let argumentsBit: UInt8 = 2
+    /// What precedes the arguments.
+    static let argumentsHeaderByteCount = 8
 
     let bytes: UnsafeMutableRawBufferPointer
 
@@ -46,10 +49,10 @@ public struct TaskView {
         if bytes[1] & actorBit != 0 { rest -= actorByteCount }
         guard rest >= 0 else { return false }
         guard bytes[1] & argumentsBit != 0 else { return true }
-        guard rest >= 4 else { return false }
+        guard rest >= argumentsHeaderByteCount else { return false }
         let offset = bytes.count - rest
         let count = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-        return rest - 4 >= count * RecordID.byteCount
+        return rest - argumentsHeaderByteCount >= count * RecordID.byteCount
     }
 
     private var start: UnsafeMutableRawPointer {
@@ -88,12 +91,38 @@ public struct TaskView {
 
     /// One of the objects it was given.
     public func argument(_ position: Int) -> RecordID {
-        RecordID(loading: start + argumentsOffset + 4 + position * RecordID.byteCount)
+        RecordID(
+            loading: start + argumentsOffset + Self.argumentsHeaderByteCount
+                + position * RecordID.byteCount)
+    }
+
+    /// Its outputs, if it was given objects; else none are counted.
+    var outputs: OutputCount {
+        get {
+            guard bytes[1] & Self.argumentsBit != 0 else { return OutputCount() }
+            return OutputCount(
+                rawValue: start.loadUnaligned(
+                    fromByteOffset: argumentsOffset + 4, as: UInt32.self))
+        }
+        nonmutating set {
+            guard bytes[1] & Self.argumentsBit != 0 else { return }
+            start.storeBytes(
+                of: newValue.rawValue, toByteOffset: argumentsOffset + 4, as: UInt32.self)
+        }
+    }
+
+    /// Whether it neither waits nor runs, had outputs, and all of them are gone.
+    var isSpent: Bool { Self.isSpent(state, outputs) }
+
+    static func isSpent(_ state: TaskState, _ outputs: OutputCount) -> Bool {
+        state != .pending && state != .running && outputs.areGone
     }
 
     /// Its specification, as it was added.
     public var specification: UnsafeRawBufferPointer {
-        let arguments = argumentCount == 0 ? 0 : 4 + argumentCount * RecordID.byteCount
+        let arguments =
+            argumentCount == 0
+            ? 0 : Self.argumentsHeaderByteCount + argumentCount * RecordID.byteCount
         return UnsafeRawBufferPointer(rebasing: bytes[(argumentsOffset + arguments)...])
     }
 }
@@ -131,15 +160,19 @@ extension ControlStore {
     ) throws(StoreError) -> Bool {
         let key = RecordKey(task.id, .task)
         let site = try locateForWriting(key)
+        try checkRoom(site)
         let actorByteCount = task.actor == nil ? 0 : TaskView.actorByteCount
         let argumentsByteCount =
-            task.argumentCount == 0 ? 0 : 4 &+ task.argumentCount &* RecordID.byteCount
+            task.argumentCount == 0
+            ? 0 : TaskView.argumentsHeaderByteCount &+ task.argumentCount &* RecordID.byteCount
         let byteCount =
             TaskView.headerByteCount &+ actorByteCount &+ argumentsByteCount
             &+ task.specification.count
         let isNew = site.place == nil
         let addedAt = isNew ? now : view(site).addedAt
         let sequence = task.actor.map { actorSequence($0, at: site) } ?? 0
+        let isNaming = task.argumentCount > 0 || !isNew && view(site).argumentCount > 0
+        let outputs = isNaming ? outputsBefore(task, at: site) : OutputCount()
         let payload =
             isNew ? insert(key, at: site, byteCount: byteCount) : resize(site, byteCount: byteCount)
         guard var cursor = payload.baseAddress else { return isNew }
@@ -157,7 +190,8 @@ extension ControlStore {
         }
         if task.argumentCount > 0 {
             cursor.storeBytes(of: UInt32(task.argumentCount), as: UInt32.self)
-            cursor += 4
+            cursor.storeBytes(of: outputs.rawValue, toByteOffset: 4, as: UInt32.self)
+            cursor += TaskView.argumentsHeaderByteCount
             for position in 0..<task.argumentCount {
                 argument(position).store(to: cursor)
                 cursor += RecordID.byteCount
@@ -167,8 +201,11 @@ extension ControlStore {
             cursor.copyMemory(from: source, byteCount: task.specification.count)
         }
         if let actor = task.actor, isNew { noteTask(task.id, of: actor) }
-        if task.argumentCount > 0, let owner = site.batch, owner != root {
-            dependOnArguments(owner, count: task.argumentCount, argument: argument)
+        if task.argumentCount > 0, let owner = site.batch {
+            needArguments(of: task, outputs, owner, argument: argument)
+            if owner != root {
+                dependOnArguments(owner, count: task.argumentCount, argument: argument)
+            }
         }
         return isNew
     }
@@ -201,9 +238,13 @@ extension ControlStore {
     public mutating func setTaskState(_ id: RecordID, _ state: TaskState) throws(StoreError) -> Bool
     {
         let site = try locateForWriting(RecordKey(id, .task))
-        guard let payload = payload(site) else { return false }
+        guard let owner = site.batch, let payload = payload(site) else { return false }
+        let view = TaskView(bytes: payload)
+        let wasSpent = view.isSpent
         payload[0] = state.rawValue
         journal.note(RecordKey(id, .task))
+        let isSpent = view.isSpent
+        if wasSpent != isSpent { changeNeeds(of: id, by: isSpent ? -1 : 1, owner) }
         return true
     }
 
@@ -213,8 +254,9 @@ extension ControlStore {
     public mutating func removeTask(_ id: RecordID) -> Bool {
         let key = RecordKey(id, .task)
         let site = locate(key)
-        guard site.place != nil else { return false }
-        remove(key, at: site)
+        guard let owner = site.batch, site.place != nil else { return false }
+        forgetNeeds(of: id, view(site), owner)
+        remove(key, at: locate(key))
         return true
     }
 }

@@ -41,14 +41,22 @@ public struct ControlStore: ~Copyable {
     /// Deferred batches that are free to go, and how many of them went.
     var releasing: [(slot: UInt32, generation: UInt32)] = []
     var releasedCount = 0
+    /// What the last walk over batches marked those that it saw with.
+    var lastMark: UInt32 = 0
     var root: BatchPointer
     /// Batches whose memory is to be freed, first to last.
     var graveyard: BatchPointer?
     var graveyardEnd: BatchPointer?
     /// How far the index of the first of them is freed.
     var graveyardPosition: UInt64 = 0
+    /// Tables of before the store was emptied.
+    var remains: [Remains] = []
     /// The last deletion that every registered node carried out; zero when none is registered.
     var acknowledgedByAll = LogID.zero
+    /// Slabs of a region above which no more is added; smaller in tests.
+    var slabCountMax = Region.slabCountMax - 1024
+    /// What commands left to slices, oldest first.
+    var jobs: [Job] = []
     private var lastBatchID: Int64 = 0
 
     /// Records of living batches.
@@ -87,7 +95,7 @@ public struct ControlStore: ~Copyable {
         memory.pool.chunkCount * Pool.chunkByteCount + memory.largeByteCount
     }
     /// Whether memory of ended batches waits to be freed.
-    public var isFreeing: Bool { graveyard != nil }
+    public var isFreeing: Bool { graveyard != nil || !remains.isEmpty }
 
     /// A new id: the time in microseconds, or one more than the last.
     ///
@@ -134,6 +142,14 @@ extension ControlStore {
         return site
     }
 
+    /// Refuses what would fill a region: the last of its slabs are for records that move there.
+    @inline(__always)
+    func checkRoom(_ site: Site) throws(StoreError) {
+        guard let batch = site.batch else { return }
+        let slabCount = site.isStray ? estate.slabCount : batch.pointee.region.slabCount
+        guard slabCount < slabCountMax else { throw .batchFull(batch.pointee.id) }
+    }
+
     /// The bytes of the record at a site.
     @inline(__always)
     func payload(_ site: Site) -> UnsafeMutableRawBufferPointer? {
@@ -170,10 +186,10 @@ extension ControlStore {
             let entry = batch.pointee.region.entry(place.pointee)
             journal.note(batch.pointee.region.key(of: entry, home: batch.pointee.id))
         }
-        let reference = batch.pointee.region.resize(place, byteCount: byteCount, &memory)
-        let payload = batch.pointee.region.payload(of: batch.pointee.region.entry(reference))
+        _ = batch.pointee.region.resize(place, byteCount: byteCount, &memory)
+        // Compaction may move the very record: its place in the index stays true.
         compact(batch)
-        return payload
+        return batch.pointee.region.payload(of: batch.pointee.region.entry(place.pointee))
     }
 
     /// Removes the record at a site.
@@ -200,6 +216,7 @@ extension ControlStore {
         case .task: taskCount += change
         case .object: objectCount += change
         case .actor: actorCount += change
+        case .need: break
         }
     }
 }
@@ -208,7 +225,7 @@ extension ControlStore {
     /// Takes a batch out of the tables; its memory is freed in slices.
     mutating func bury(_ batch: BatchPointer) {
         setDeadline(batch, 0)
-        _ = unlinkDependencies(batch)
+        unlinkDependencies(batch)
         batches.remove(batch, memory.seeds)
         batch.pointee.nextInGraveyard = nil
         if let last = graveyardEnd {
@@ -223,21 +240,34 @@ extension ControlStore {
     ///
     /// Nothing is announced: nodes find themselves unknown and report again, as after a restart.
     ///
-    /// - Complexity: O(batches).
+    /// - Complexity: O(nodes).
     public mutating func reset() {
-        for slot in 1..<max(batches.slotCount, 1) {
-            if let batch = batches.batch(atSlot: slot) { bury(batch) }
-        }
-        bury(root)
+        buryTables()
         root = Self.makeBatch(.root, now: now, &memory)
         batches.insert(root, &memory)
         forgetReferences()
         for node in knownNodes { _ = node.name.withUnsafeBufferPointer { removeNode($0) } }
-        log.clear()
         (releasing, releasedCount) = ([], 0)
+        for job in jobs { job.isDone = true }
+        jobs = []
         (taskCount, objectCount, actorCount) = (0, 0, 0)
         announcements = []
         loadedEntries = []
         journal.reset()
+    }
+
+    /// Leaves all tables to slices that free them, and begins with empty ones.
+    private mutating func buryTables() {
+        var oldBatches = BatchTable()
+        var oldLog = log.emptied()
+        swap(&batches, &oldBatches)
+        swap(&log, &oldLog)
+        remains.append(
+            Remains(
+                batches: oldBatches, estate: estate, prefixes: prefixes, actors: actors,
+                log: oldLog, graveyard: graveyard, graveyardPosition: graveyardPosition))
+        (estate, prefixes, actors) = (Region(isWide: true), HashIndex(), actors.emptied())
+        (graveyard, graveyardEnd, graveyardPosition) = (nil, nil, 0)
+        deadlines = DeadlineHeap()
     }
 }

@@ -105,15 +105,15 @@ public struct DeletionLog: ~Copyable {
         return true
     }
 
-    /// Forgets every entry; ids go on from the last.
-    mutating func clear() {
-        pages = []
-        trimmedCount = 0
-        count = 0
-        byteCount = 0
-        addedCount = 0
-        lastTrimmedID = .zero
+    /// A log without entries; ids go on from the last.
+    func emptied() -> DeletionLog {
+        var log = DeletionLog()
+        log.lastID = lastID
+        return log
     }
+
+    /// Frees some entries of a log that is used no more; whether there were any.
+    mutating func dropPage() -> Bool { pages.popLast() != nil }
 
     /// The position of the first entry at or after `id`, counted from the oldest one.
     public func position(of id: LogID) -> Int {

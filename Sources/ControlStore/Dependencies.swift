@@ -110,6 +110,16 @@ struct ActorTable {
     /// Gives no number up to `sequence` any more.
     mutating func raiseSequence(to sequence: UInt64) { lastSequence = max(lastSequence, sequence) }
 
+    /// Frees one of the dictionaries of a table that is used no more; whether there was one.
+    mutating func dropShard() -> Bool { shards.popLast() != nil }
+
+    /// A table without actors that goes on with the numbers.
+    func emptied() -> ActorTable {
+        var table = ActorTable()
+        table.lastSequence = lastSequence
+        return table
+    }
+
     /// The actors that one of the dictionaries holds.
     func actors(ofShard shard: Int) -> [RecordID] { Array(shards[shard].keys) }
 

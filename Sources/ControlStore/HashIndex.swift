@@ -279,7 +279,7 @@ extension HashIndex {
         return (position >> UInt64(32 - localDepth) + 1) << UInt64(32 - localDepth)
     }
 
-    /// Frees up to `budget` segments, those of the upper hashes last; `position` is 0 at first.
+    /// Frees segments while `budget` lasts (1 for each, 16 when a chunk is unmapped), those of the upper hashes last; `position` is 0 at first.
     ///
     /// - Returns: whether everything is freed; the index is then empty.
     mutating func drop(_ position: inout UInt64, budget: inout Int, _ pool: inout Pool) -> Bool {
@@ -294,8 +294,10 @@ extension HashIndex {
             guard let segment = segment(of: position << 32) else { return true }
             let localDepth = Self.depth(segment)
             position = (position >> UInt64(32 - localDepth) + 1) << UInt64(32 - localDepth)
+            let chunkCount = pool.chunkCount
             pool.give(segment)
-            budget -= 1
+            // Unmapping a chunk takes as long as giving back many segments.
+            budget -= pool.chunkCount < chunkCount ? 16 : 1
         }
         root.assumingMemoryBound(to: UnsafeMutableRawPointer.self).deallocate()
         self = HashIndex()

@@ -31,6 +31,8 @@ struct Journal: ~Copyable {
 
     @inline(never)
     private mutating func noteKey(_ key: RecordKey) {
+        // Needs are counted anew from the tasks that have them.
+        guard key.kind != .need else { return }
         if let last = keys.last, last == key { return }
         keys.append(key)
     }

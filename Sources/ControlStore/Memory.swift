@@ -51,4 +51,6 @@ public enum RecordKind: UInt8, Sendable {
     case object = 2
     /// An actor: what is known from its tasks.
     case actor = 3
+    /// Which batches need an object: kept with the others, and never told.
+    case need = 4
 }

@@ -12,6 +12,8 @@ struct ObjectRecord {
     private static let pinnedBit: UInt8 = 2
     private static let orphanBit: UInt8 = 4
     private static let spilledBit: UInt8 = 8
+    private static let countedBit: UInt8 = 16
+    private static let unreferencedBit: UInt8 = 32
 
     private let bytes: UnsafeMutableRawPointer
 
@@ -68,6 +70,18 @@ struct ObjectRecord {
     var isOrphan: Bool {
         get { has(Self.orphanBit) }
         nonmutating set { set(Self.orphanBit, newValue) }
+    }
+
+    /// Whether it lost its last reference while it was spared.
+    var isUnreferenced: Bool {
+        get { has(Self.unreferencedBit) }
+        nonmutating set { set(Self.unreferencedBit, newValue) }
+    }
+
+    /// Whether the record of the task that made it counts it.
+    var isCounted: Bool {
+        get { has(Self.countedBit) }
+        nonmutating set { set(Self.countedBit, newValue) }
     }
 
     private func has(_ bit: UInt8) -> Bool { bytes.load(as: UInt8.self) & bit != 0 }

@@ -36,7 +36,7 @@ extension Region {
             freeNumberCount -= 1
             for number in 0..<slabCount where slabs[Int(number)].base == nil { return number }
         }
-        precondition(slabCount < 1 << 15, "a batch of more than 32 GiB")
+        precondition(slabCount < Self.slabCountMax, "a batch of more than 32 GiB")
         if slabCount == slabCapacity { growSlabTable(&memory) }
         slabCount += 1
         return slabCount - 1

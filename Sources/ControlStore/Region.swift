@@ -52,6 +52,8 @@ struct Region {
     static let narrowHeaderByteCount = 16
     /// Batch (8), owner's slot and generation (8), links along owner and prefix (16).
     static let wideHeaderByteCount = 48
+    /// Slabs that references can name: 32 GiB once a region is large.
+    static let slabCountMax: UInt32 = 1 << 15
     /// Larger payloads are mapped one by one.
     static let inlineByteCountMax = 32 << 10
 

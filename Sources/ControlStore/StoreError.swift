@@ -26,6 +26,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case nameTooLong(Int)
     /// The object has as many copies as a record can hold.
     case tooManyLocations(Int)
+    /// The records of a batch take as much memory as one can have.
+    case batchFull(BatchID)
     /// No node of this name is known.
     case noNode
     /// The deletion id is newer than the log's newest.

@@ -29,14 +29,17 @@ extension GCSClient {
     /// - Parameters:
     ///   - objects: their ids; unknown ones are passed over.
     ///   - includesTasks: whether the records of the tasks that made them go too.
+    ///   - isRecursive: whether what these tasks were given goes too, once no other task needs it, and so
+    ///     on upwards.
     /// - Returns: how many objects were freed.
     @discardableResult
     public func freeObjects(
-        _ objects: [RecordID], includesTasks: Bool = false
+        _ objects: [RecordID], includesTasks: Bool = false, isRecursive: Bool = false
     ) async throws(GCSError) -> Int64 {
         guard !objects.isEmpty else { return 0 }
-        let command = Command("GCS.OBJECT", "FREE")
-        let full = includesTasks ? command.adding("TASKS") : command
-        return try await reply(to: full.adding(objects)).integer()
+        var command = Command("GCS.OBJECT", "FREE")
+        if isRecursive { command = command.adding("RECURSIVE") }
+        if includesTasks { command = command.adding("TASKS") }
+        return try await reply(to: command.adding(objects)).integer()
     }
 }

@@ -69,7 +69,11 @@ extension Model {
         for id in ids where records[id]?.isPinned == true {
             records[id]?.isPinned = false
             unpinned += 1
-            if records[id]?.isOrphan == true { condemn(id) }
+            guard let object = records[id] else { continue }
+            let isUnreferenced =
+                isCounting && object.isUnreferenced && !object.isKept
+                && !references.contains { $0.object == id }
+            if object.isOrphan || isUnreferenced { condemn(id) }
         }
         return .number(unpinned)
     }
@@ -94,6 +98,9 @@ extension Model {
             node: words[2], process: words[3], type: words[4],
             object: RecordID(hex: words[5]) ?? RecordID(batch: .root, unique: 0, index: 0))
         if words[1] == "REMOVE" { return .number(drop { $0 == reference }) }
+        guard reference.type == "PINNED_IN_MEMORY" || owner(of: reference.object) != nil else {
+            return .error("BATCHENDED")
+        }
         knownNodes.insert(reference.node)
         lastReferred[reference.node] = now
         if reference.type != "PINNED_IN_MEMORY" { claimed.insert(reference.object) }
@@ -112,10 +119,12 @@ extension Model {
         guard isCounting else { return gone.count }
         let held = Set(references.map(\.object))
         for id in Set(gone.map(\.object)).subtracting(held) {
-            guard claimed.remove(id) != nil, let object = records[id], !object.isKept,
-                !object.isPinned
-            else { continue }
-            condemn(id)
+            guard claimed.remove(id) != nil, let object = records[id] else { continue }
+            if object.isKept || object.isPinned {
+                records[id]?.isUnreferenced = true
+            } else {
+                condemn(id)
+            }
         }
         return gone.count
     }

@@ -31,6 +31,8 @@ struct Model {
         var isPinned = false
         /// Whether only its pin keeps it.
         var isOrphan = false
+        /// Whether it lost its last reference while it was kept or pinned.
+        var isUnreferenced = false
         var nodes: Set<String> = []
     }
 

@@ -6,7 +6,7 @@ import Testing
 extension ControlStore {
     /// All that the store knows and a journal tells, a line for each thing, sorted; for comparing stores.
     mutating func digest() -> [String] {
-        var lines = batchLines() + recordLines() + actorLines() + nodeLines()
+        var lines = batchLines() + recordLines() + needLines() + actorLines() + nodeLines()
         for position in 0..<log.count {
             lines.append("entry \(log[position].id) \(text(log[position].fields))")
         }
@@ -67,6 +67,29 @@ extension ControlStore {
             guard let owner = site.batch, let payload = payload(site) else { return nil }
             return "record \(key.id) \(key.kind) of \(owner.pointee.id) \(site.isStray) "
                 + "\(Array(payload))"
+        }
+    }
+
+    /// What the tasks need of objects that are there, as it is counted.
+    ///
+    /// Nothing when ids come again soon: a store that was there forgot who needed the first of that id.
+    private mutating func needLines() -> [String] {
+        guard tombstoneMilliseconds >= 3_600_000 else { return [] }
+        var named: Set<RecordID> = []
+        var cursor: UInt64 = 0
+        repeat {
+            var tasks: [RecordID] = []
+            cursor = scan(from: cursor, budget: 1000) { key in
+                if case .record(let id, .task) = key { tasks.append(id) }
+            }
+            for id in tasks {
+                guard let (_, task) = task(id) else { continue }
+                for position in 0..<task.argumentCount { named.insert(task.argument(position)) }
+            }
+        } while cursor != 0
+        return named.filter { exists($0, .object) }.map { object in
+            let counts = needCounts(of: object).map { "\($0.batch):\($0.count)" }.sorted()
+            return "need of \(object): \(counts)"
         }
     }
 

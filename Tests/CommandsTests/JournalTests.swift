@@ -107,6 +107,32 @@ import Testing
         }
     }
 
+    @Test("a DESTROY that went on in slices goes on where the log ended")
+    func destroyUnderWay() throws {
+        var server = MemoryServer()
+        var told: [UInt8] = []
+        server.core.state.pointee.store.startJournal()
+        begin(&server, &told)
+        server.send(Array("GCS.BATCH START ID 1\r\n".utf8), from: "driver")
+        for child in 2...200 {
+            let start = "GCS.BATCH START ID \(child) PARENT 1\r\n"
+            let object = "GCS.OBJECT ADD \(id(child, 1, 1)) n1 9\r\n"
+            let keep = "GCS.BATCH KEEP \(child) \(id(child, 1, 1))\r\n"
+            server.send(Array((start + object + keep).utf8), from: "driver")
+        }
+        let (_, rest) = try server.core.state.pointee.store.destroyBatch(BatchID(rawValue: 1))
+        let left = server.core.state.pointee.store.batchCount
+        #expect(rest != nil && left > 100 && left < 200)
+        var other = MemoryServer()
+        other.send(told + commit(&server) + Array("GCS.LOAD FINISH\r\n".utf8), from: "loader")
+        let replies = String(decoding: other.takeOutput("loader"), as: UTF8.self)
+        #expect(replies.split(separator: "\r\n").allSatisfy { $0 == "+OK" })
+        let count = other.core.state.pointee.store.batchCount
+        let objectCount = other.core.state.pointee.store.objectCount
+        #expect(count == 1 && objectCount == 0)
+        #expect(other.core.state.pointee.store.log.count == 200)
+    }
+
     private func begin(_ server: inout MemoryServer, _ told: inout [UInt8]) {
         var walk = JournalWalk()
         while !walk.isDone { server.core.state.pointee.store.advance(&walk, budget: 100) }
@@ -159,8 +185,12 @@ extension JournalTests {
                 .randomElement(using: &random) ?? ""
             return "SADD GC:\(batch) \(word)"
         case 66..<68: return "SREM GC:\(batch) OBJECT:\(object(&random, batch))"
-        case 68..<72: return "GCS.OBJECT FREE \(object(&random)) \(object(&random))"
-        case 72..<75: return "GCS.TASK STATE \(task(id: &random)) RUNNING"
+        case 68..<72:
+            let how = ["", "RECURSIVE ", "TASKS ", "RECURSIVE TASKS "].randomElement(using: &random)
+            return "GCS.OBJECT FREE \(how ?? "")\(object(&random)) \(object(&random))"
+        case 72..<75:
+            let state = ["RUNNING", "FINISHED", "PENDING"].randomElement(using: &random)
+            return "GCS.TASK STATE \(task(id: &random)) \(state ?? "")"
         case 75..<78: return "PEXPIRE GC:\(batch) \(Int.random(in: 1...600, using: &random))"
         case 78..<82: return "GCS.BATCH END \(batch)" + (batch % 5 == 0 ? " NOGC" : "")
         case 82: return "GCS.BATCH DESTROY \(batch)"
@@ -202,6 +232,7 @@ extension JournalTests {
     private func task(_ random: inout SeededRandom) -> String {
         let size = Int.random(in: 1...200, using: &random)
         var text = "GCS.TASK ADD \(task(id: &random)) \(String(repeating: "x", count: size))"
+        if Int.random(in: 0..<2, using: &random) == 0 { text += " STATE FINISHED" }
         if Int.random(in: 0..<3, using: &random) == 0 { text += " ACTOR \(actor(&random))" }
         if Int.random(in: 0..<3, using: &random) == 0 {
             text += " ARGS 2 \(object(&random)) \(object(&random))"

@@ -27,6 +27,13 @@ extension Region {
 }
 
 extension ControlStore {
+    /// What came of work that may go on in slices.
+    mutating func wait(for result: (count: Int, rest: Job?)) -> Int {
+        guard let rest = result.rest else { return result.count }
+        while !rest.isDone { _ = advanceJobs() }
+        return rest.result
+    }
+
     /// Whether all tables are sound; for tests, after each step.
     func invariantsHold() -> Bool {
         guard estate.invariantsHold() else { return false }

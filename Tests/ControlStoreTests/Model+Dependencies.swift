@@ -103,6 +103,7 @@ extension Model {
             if objects[id]?.isPinned == false { count += 1 }
             objects[id]?.isPinned = true
         }
+        noteOutputs(ids)
         return count
     }
 

@@ -17,6 +17,9 @@ struct Model {
         var arguments: [RecordID]
         var actor: RecordID?
         var sequence = 0
+        var state = TaskState.pending
+        /// Whether an output was seen since it has arguments.
+        var hadOutput = false
     }
 
     enum Status {
@@ -59,7 +62,8 @@ struct Model {
     }
 
     mutating func addTask(
-        _ id: RecordID, _ specification: [UInt8], actor: RecordID?, arguments: [RecordID]
+        _ id: RecordID, _ specification: [UInt8], actor: RecordID?, arguments: [RecordID],
+        state: TaskState
     ) throws(StoreError) -> Bool {
         let old = tasks[id]
         var owner = old?.owner
@@ -67,13 +71,20 @@ struct Model {
         guard let owner else { return false }
         var task = Task(
             owner: owner, specification: specification, arguments: arguments, actor: actor)
+        task.state = state
+        if !arguments.isEmpty {
+            task.hadOutput = old.map { !$0.arguments.isEmpty && $0.hadOutput } ?? false
+            if outputCount(id) > 0 { task.hadOutput = true }
+        }
         if let actor {
             if let old, old.actor == actor {
                 task.sequence = old.sequence
             } else {
                 lastSequence += 1
                 task.sequence = lastSequence
-                if owner != .root { actors[actor, default: []].append((lastSequence, owner)) }
+                if owner != .root {
+                    actors[actor, default: []].append((lastSequence, owner))
+                }
             }
         }
         tasks[id] = task
@@ -82,7 +93,10 @@ struct Model {
     }
 
     mutating func addObject(_ id: RecordID, _ node: String) throws(StoreError) -> Bool {
-        if objects[id] == nil { objects[id] = Object(owner: try home(id)) }
+        if objects[id] == nil {
+            objects[id] = Object(owner: try home(id))
+            noteOutputs([id])
+        }
         return objects[id]?.nodes.insert(node).inserted ?? false
     }
 
@@ -101,6 +115,7 @@ struct Model {
             objects[id, default: Object(owner: batch)].isKept = true
             count += 1
         }
+        noteOutputs(ids)
         return count
     }
 
@@ -118,6 +133,7 @@ struct Model {
             objects[id]?.isKept = false
             objects[id]?.isOrphan = false
         }
+        noteOutputs(ids)
         for owner in owners { objectsMoved(from: owner, to: batch) }
         return count
     }

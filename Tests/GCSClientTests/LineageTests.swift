@@ -51,6 +51,21 @@ import Testing
         }
     }
 
+    @Test("what a freed object was made from goes too, if asked for")
+    func recursion() async throws {
+        let server = try ServerProcess()
+        let client = try await server.connect()
+        let batch = try await client.startBatch()
+        let given = try await batch.addObject(on: "n", byteCount: 1)
+        let task = try await batch.addTask(spec: [], state: .finished, arguments: [given])
+        let made = RecordID(batch: task.batch, unique: task.unique, index: 1)
+        try await batch.addObject(made, on: "n", byteCount: 1)
+        #expect(
+            try await client.freeObjects([made], includesTasks: true, isRecursive: true) == 2)
+        #expect(try await batch.info().taskCount == 0)
+        #expect(try await client.objectInfo(given) == nil)
+    }
+
     @Test("a pinned object outlives its batch, and goes with its pin")
     func pins() async throws {
         let server = try ServerProcess()

@@ -2,12 +2,13 @@ import Foundation
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 let help = """
-    bench [throughput] [memory] [references] [listing] [--quick] [--record]
+    bench [throughput] [memory] [references] [listing] [steps] [--quick] [--record]
 
       throughput  commands per second and server CPU per million commands, beside redis-server
       memory      bytes per record, time of END, gaps seen by a pinger, memory given back
       references  bytes per reference, CLEAR of a process with a million, GCS.BATCH LIST over a million
       listing     gcs memory over a million references, and what a pinger sees meanwhile
+      steps       how long a turn of the loop takes while many things go at once, in microseconds
       --quick     a tenth of the work: to see that it runs, not to quote
       --record    also write the tables to results/<date>.md
 
@@ -19,7 +20,7 @@ guard !arguments.contains("--help") else {
     print(help, terminator: "")
     exit(0)
 }
-let known: Set = ["throughput", "memory", "references", "listing", "--quick", "--record"]
+let known: Set = ["throughput", "memory", "references", "listing", "steps", "--quick", "--record"]
 if let unknown = arguments.first(where: { !known.contains($0) }) {
     FileHandle.standardError.write(Data("bench: no such argument: \(unknown)\n\n\(help)".utf8))
     exit(64)
@@ -35,6 +36,7 @@ do {
     if named.isEmpty || named.contains("memory") { try MemoryUse(isQuick: isQuick).run(&report) }
     if named.isEmpty || named.contains("references") { try ReferenceUse(isQuick: isQuick).run(&report) }
     if named.isEmpty || named.contains("listing") { try MemoryListing(isQuick: isQuick).run(&report) }
+    if named.isEmpty || named.contains("steps") { try Steps(isQuick: isQuick).run(&report) }
     if arguments.contains("--record") { try report.record() }
 } catch {
     FileHandle.standardError.write(Data("bench: \(error)\n".utf8))

@@ -116,9 +116,11 @@ def transfer_ownership(
     return default_client().transfer_ownership(refs, to_batch)
 
 
-def free(refs: "Union[Reference, Iterable[Reference]]", *, tasks: bool = False) -> int:
+def free(
+    refs: "Union[Reference, Iterable[Reference]]", *, tasks: bool = False, recursive: bool = False
+) -> int:
     """Removes objects here and from every store; tells how many. See `Client.free`."""
-    return default_client().free(refs, tasks=tasks)
+    return default_client().free(refs, tasks=tasks, recursive=recursive)
 
 
 def pin(refs: "Union[Reference, Iterable[Reference]]") -> int:

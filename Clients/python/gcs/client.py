@@ -125,12 +125,16 @@ class Client:
         batch_id = to_batch if isinstance(to_batch, int) else to_batch.id
         return self.run(commands.transfer(refs, batch_id))
 
-    def free(self, refs: "Union[Reference, Iterable[Reference]]", *, tasks: bool = False) -> int:
+    def free(
+        self, refs: "Union[Reference, Iterable[Reference]]", *, tasks: bool = False,
+        recursive: bool = False,
+    ) -> int:
         """Removes objects here and from every store; tells how many. Pinned ones stay.
 
-        `tasks` also removes the records of the tasks that made them.
+        `tasks` also removes the records of the tasks that made them. `recursive` also frees what
+        these tasks were given, once no other task needs it, and so on upwards.
         """
-        return self.run(commands.free(refs, tasks))
+        return self.run(commands.free(refs, tasks, recursive))
 
     def pin(self, refs: "Union[Reference, Iterable[Reference]]") -> int:
         """Makes objects stay, whatever ends, until `unpin`; tells how many were not pinned yet."""

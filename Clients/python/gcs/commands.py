@@ -171,9 +171,9 @@ def depend(batch: int, on: int) -> Request[bool]:
 
 
 def free(
-    refs: "Union[Reference, Iterable[Reference]]", tasks: bool
+    refs: "Union[Reference, Iterable[Reference]]", tasks: bool, recursive: bool
 ) -> Request[int]:
-    options = ("TASKS",) if tasks else ()
+    options = [*["RECURSIVE"] * recursive, *["TASKS"] * tasks]
     return Request(("GCS.OBJECT", "FREE", *options, *references(refs)), int)
 
 

@@ -30,6 +30,16 @@ def test_freed_objects_go_and_their_tasks_if_asked_for(connected, server):
         assert b.info().tasks == 0 and b.info().objects == 0
 
 
+def test_what_a_freed_object_was_made_from_goes_too_if_asked_for(connected, server):
+    with gcs.batch() as b:
+        given = add_object(server, b.new_object_id())
+        users = [b.add_task("spec", args=[given], state="FINISHED") for _ in range(2)]
+        first, second = [add_object(server, task.returns(1)) for task in users]
+        assert gcs.free(first, recursive=True) == 1 and has_object(server, given)
+        assert gcs.free(second, tasks=True, recursive=True) == 2
+        assert b.info().tasks == 1 and b.info().objects == 0
+
+
 def test_a_pinned_object_outlives_its_batch_until_it_is_unpinned(connected, server):
     with gcs.batch() as b:
         ref = add_object(server, b.new_object_id())

@@ -25,13 +25,16 @@ extension Command {
 
     static let batchDestroy = Command(
         "DESTROY", "Releases a batch and its children at once, kept objects too.",
-        group: .batches, complexity: "O(batches ended + objects kept or adopted)",
+        group: .batches,
+        complexity: "O(batches ended + objects kept or adopted), in slices between other commands",
         flags: [.write, .fast],
         arguments: [.integer("batch")],
         reply: "integer: records released"
     ) { (call) throws(CommandError) in
         let batch = try call.batch()
-        call.reply.integer(
-            try call.attempt { () throws(StoreError) in try call.store.destroyBatch(batch) })
+        let (count, rest) = try call.attempt { () throws(StoreError) in
+            try call.store.destroyBatch(batch)
+        }
+        if let rest { call.wait(for: .job(rest, plus: 0)) } else { call.reply.integer(count) }
     }
 }

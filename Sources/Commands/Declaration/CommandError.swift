@@ -68,6 +68,8 @@ extension StoreError {
         case .notOnActor(let task, let actor): "ERR task \(task) is not on actor \(actor)"
         case .nameTooLong(let count): "ERR batch name too long: at most 1024 bytes, found \(count)"
         case .tooManyLocations(let count): "ERR too many locations: at most \(count) for an object"
+        case .batchFull(let id):
+            "OOM batch \(id) holds as many records as it can: at most 32 GiB, found 31 GiB or more"
         case .noNode: "NONODE no such node"
         case .acknowledgedTooMuch: "ERR the deletion id is newer than the log's newest entry"
         }

@@ -61,6 +61,7 @@ extension RecordKind {
         case .task: "TASK:"
         case .object: "OBJECT:"
         case .actor: "ACTOR:"
+        case .need: preconditionFailure("a hidden record that is told")
         }
     }
 }
@@ -111,7 +112,7 @@ extension ServerState {
             guard store.isAlive(id) else { return nil }
             throw .wrongType
         case .log: throw .wrongType
-        case .other: return nil
+        case .record(_, .need), .other: return nil
         }
     }
 

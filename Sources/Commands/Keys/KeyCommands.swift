@@ -36,14 +36,24 @@ extension Command {
             let keys = try call.deletableKeys()
             var count = 0
             var objects: [RecordID] = []
+            var last: Job?
             for key in keys {
                 if case .record(let id, .object) = key {
                     objects.append(id)
-                } else if try call.state.pointee.delete(key) {
+                } else if try call.state.pointee.delete(key, &last) {
                     count += 1
                 }
             }
-            call.reply.integer(count + call.store.freeObjects(objects))
+            let (freed, rest) = call.store.free(Freeing(objects))
+            count += freed
+            // Jobs are done in their order: after the last, all are.
+            if let rest {
+                call.wait(for: .job(rest, plus: count))
+            } else if let last {
+                call.wait(for: .done(last, count))
+            } else {
+                call.reply.integer(count)
+            }
         }
     }
 
@@ -150,14 +160,24 @@ extension Call {
 
 extension ServerState {
     /// Deletes a key that is no object; whether it existed.
-    fileprivate mutating func delete(_ key: Key) throws(CommandError) -> Bool {
+    ///
+    /// - Parameter last: receives the work that goes on, if there is any.
+    fileprivate mutating func delete(
+        _ key: Key, _ last: inout Job?
+    ) throws(CommandError) -> Bool {
         switch key {
         case .record(let id, .task): return store.removeTask(id)
         case .record(let id, .actor): return store.removeActor(id)
         case .batch(let id):
-            do throws(StoreError) { return try store.deleteBatch(id) } catch { throw .store(error) }
+            do throws(StoreError) {
+                let (isDeleted, rest) = try store.deleteBatch(id)
+                last = rest ?? last
+                return isDeleted
+            } catch {
+                throw .store(error)
+            }
         case .node(let name): return name.withUnsafeBufferPointer { store.removeNode($0) }
-        case .record(_, .object), .log, .other: return false
+        case .record(_, .object), .record(_, .need), .log, .other: return false
         }
     }
 

@@ -94,19 +94,29 @@ extension Command {
 
     static let objectFree = Command(
         "FREE", "Removes objects here and from every store.",
-        group: .objects, complexity: "O(objects)", flags: [.write],
-        arguments: [.flag("TASKS").optional, .string("object").many],
-        reply: "integer: objects freed; with TASKS the tasks that made them go too"
+        group: .objects, complexity: "O(objects), in slices between other commands",
+        flags: [.write],
+        arguments: [
+            .flag("RECURSIVE").optional, .flag("TASKS").optional, .string("object").many,
+        ],
+        reply: "integer: objects freed; with RECURSIVE the arguments of the tasks that made them, "
+            + "and so on upwards, unless a task needs them; with TASKS the tasks that made them "
+            + "go too"
     ) { (call) throws(CommandError) in
-        let takesTasks = call.option("TASKS")
-        let ids = try call.ids()
-        let freed = call.store.freeObjects(ids)
-        // What is pinned is there still, and so is the task that could make it anew.
-        if takesTasks {
-            for id in ids where !call.store.exists(id, .object) {
-                _ = call.store.removeTask(id.task)
+        var (isRecursive, takesTasks) = (false, false)
+        while call.words.left > 0 {
+            if call.option("RECURSIVE") {
+                isRecursive = true
+            } else if call.option("TASKS") {
+                takesTasks = true
+            } else {
+                break
             }
         }
-        call.reply.integer(freed)
+        var freeing = Freeing(try call.ids())
+        freeing.isRecursive = isRecursive
+        freeing.takesTasks = takesTasks
+        let (count, rest) = call.store.free(freeing)
+        if let rest { call.wait(for: .job(rest, plus: 0)) } else { call.reply.integer(count) }
     }
 }

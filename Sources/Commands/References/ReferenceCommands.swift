@@ -29,6 +29,10 @@ extension Command {
                 throw .syntax
             }
         }
+        // What a store tells of pins is told as it is: a client may hold what is gone.
+        if type != .pinnedInMemory {
+            try call.attempt { () throws(StoreError) in try call.store.checkReferable(new.object) }
+        }
         call.reply.integer(call.store.addReference(new) ? 1 : 0)
     }
 

@@ -1,4 +1,4 @@
-internal import ControlStore
+public import ControlStore
 public import Identifiers
 internal import RESP
 public import Settings
@@ -16,6 +16,10 @@ public final class Pending {
         case members(BatchID)
         /// XRANGE and XREVRANGE: entries from one position to another, and how many at most.
         case range(from: LogID, to: LogID, isReverse: Bool, left: Int)
+        /// The store's work, which answers with a number.
+        case job(Job, plus: Int)
+        /// The store's work, whose number was known before.
+        case done(Job, Int)
         /// XREAD that waits for an entry after `id`; a deadline in milliseconds since 1970, or 0.
         case read(after: LogID, count: Int, deadline: Int64)
         /// SAVE: the snapshot that is being written.

@@ -58,6 +58,12 @@ extension ServerState {
         case .range(let from, let to, let isReverse, let left):
             guard readRange(pending, from, to, isReverse, left) else { return false }
             output.array(pending.count)
+        case .job(let job, let count):
+            guard job.isDone else { return false }
+            output.integer(job.result + count)
+        case .done(let job, let count):
+            guard job.isDone else { return false }
+            output.integer(count)
         case .read(_, _, let deadline):
             guard deadline > 0, deadline <= now else { return false }
             output.nullArray()

@@ -1,0 +1,1 @@
+runCases(isQuick: CommandLine.arguments.contains("--quick"))
