@@ -2,6 +2,7 @@
 // inline: this module has no object file. The calls are declared here rather than through
 // _GNU_SOURCE, which would change the layout of types shared with the Glibc module.
 #pragma once
+#include <malloc.h>
 #include <sys/select.h>
 #include <sys/eventfd.h>
 #include <errno.h>
@@ -38,6 +39,10 @@ static inline int64_t gcs_huge_page_bytes(const char *path) {
     if (statfs(path, &status) != 0) return -1;
     return ((uint64_t)status.f_type & 0xffffffffu) == 0x958458f6u /* HUGETLBFS_MAGIC */ ? (int64_t)status.f_bsize : 0;
 }
+
+/// Blocks of at least `bytes` get pages of their own from the C library, now and later: they grow by
+/// remapping, and their pages go back to the system with them.
+static inline void gcs_map_blocks(int bytes) { mallopt(M_MMAP_THRESHOLD, bytes); }
 
 /// accept4 with non-blocking and close-on-exec set.
 static inline int gcs_accept(int fd) {

@@ -3,6 +3,8 @@ internal import Glibc
 /// Bytes in one block: filled at the end, consumed at the front; holds no memory until used.
 public struct ByteBuffer: ~Copyable {
     private var base: UnsafeMutableRawPointer?
+    /// What is left in a larger block moves to its front only when it is at most half of it.
+    private static let movedByteCountMax = 64 << 10
     private var start = 0
     private var end = 0
     /// Bytes the block has room for.
@@ -87,14 +89,15 @@ public struct ByteBuffer: ~Copyable {
 
     private mutating func makeRoom(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let filled = end - start
-        if let base, start > 0 {
+        // What is left of a long queue is not moved again and again for little room.
+        if let base, start > 0, start >= filled || capacity <= Self.movedByteCountMax {
             memmove(base, base + start, filled)
             start = 0
             end = filled
             if capacity - end >= byteCount { return base + end }
         }
         // Doubling keeps appending linear; large blocks move by remapping, not by copying.
-        let wanted = max(filled + byteCount, 2 * capacity, 512)
+        let wanted = max(end + byteCount, 2 * capacity, 512)
         guard let grown = realloc(base, wanted) else {
             preconditionFailure("no memory for a buffer of \(wanted) bytes")
         }

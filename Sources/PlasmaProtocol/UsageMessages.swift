@@ -24,6 +24,8 @@ public struct StoreUsage: Equatable, Sendable {
     public var evictedByteCount: Int64 = 0
     /// Milliseconds for which nobody used the object that goes next; 0 when every object is used.
     public var idleMilliseconds: Int64 = 0
+    /// Bytes of objects in the fallback file, which `usedByteCount` leaves out.
+    public var fallbackByteCount: Int64 = 0
 
     /// Of an empty store.
     public init() {}
@@ -41,6 +43,7 @@ public struct StoreUsage: Equatable, Sendable {
         secondaryByteCount = try message.number(7)
         evictedByteCount = try message.number(8)
         idleMilliseconds = try message.number(9)
+        fallbackByteCount = try message.number(10)
     }
 
     /// Appends the frame of a `usageReply`.
@@ -50,7 +53,7 @@ public struct StoreUsage: Equatable, Sendable {
             numbers: [
                 capacity, usedByteCount, pinnedCount, pinnedByteCount, consumedByteCount,
                 evictedCount, takenByteCount, secondaryByteCount, evictedByteCount,
-                idleMilliseconds,
+                idleMilliseconds, fallbackByteCount,
             ], to: &buffer)
     }
 }

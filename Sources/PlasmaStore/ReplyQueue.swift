@@ -4,17 +4,28 @@ public import PlasmaProtocol
 public struct ReplyQueue: ~Copyable {
     /// The bytes; consumed by the sender through `consume(_:)`.
     public var bytes = ByteBuffer()
+    /// A long reply that comes after them; nothing may be queued behind it.
+    private var later = ByteBuffer()
     /// Descriptors and how many of `bytes` go before each.
     private var descriptors: [(offset: Int, number: Int32)] = []
+
+    /// More are not copied: others would wait for that.
+    private static let copiedByteCountMax = 64 << 10
 
     /// An empty queue.
     public init() {}
 
     /// Whether there is nothing to send.
-    public var isEmpty: Bool { bytes.isEmpty && descriptors.isEmpty }
+    public var isEmpty: Bool { bytes.isEmpty && later.isEmpty && descriptors.isEmpty }
+
+    /// Whether a long reply waits behind others: nothing may be queued until it is their turn.
+    var isFull: Bool { !later.isEmpty }
+
+    /// Bytes of memory taken.
+    var capacity: Int { bytes.capacity + later.capacity }
 
     /// Bytes that go before the next descriptor.
-    public var sendableCount: Int { descriptors.first?.offset ?? bytes.count }
+    public var sendableCount: Int { min(descriptors.first?.offset ?? .max, bytes.count) }
 
     /// The descriptor that is next, once the bytes before it are gone; goes with one byte.
     public var nextDescriptor: Int32? {
@@ -26,12 +37,19 @@ public struct ReplyQueue: ~Copyable {
     public mutating func consume(_ byteCount: Int) {
         bytes.consume(byteCount)
         for index in descriptors.indices { descriptors[index].offset -= byteCount }
+        if bytes.isEmpty, !later.isEmpty { swap(&bytes, &later) }
     }
 
     /// Forgets everything that was not sent.
     mutating func clear() {
         bytes.consume(bytes.count)
+        later.consume(later.count)
         descriptors = []
+    }
+
+    /// Gives up memory that is not used now.
+    mutating func takeIdleBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
+        later.isEmpty ? later.takeBlock() : nil
     }
 
     /// Forgets the descriptor that was sent.
@@ -39,13 +57,16 @@ public struct ReplyQueue: ~Copyable {
 
     /// Sends a descriptor after everything that is queued now.
     mutating func append(descriptor: Int32) {
-        descriptors.append((bytes.count, descriptor))
+        descriptors.append((bytes.count + later.count, descriptor))
     }
 
-    /// Appends a frame; a long one is taken over instead of copied when nothing else waits.
+    /// Appends a frame; a long one is taken over instead of copied.
     mutating func append(_ frame: consuming ByteBuffer) {
+        precondition(later.isEmpty, "a reply queued behind a long one")
         if bytes.isEmpty, frame.count > 4096 {
             bytes = frame
+        } else if frame.count > Self.copiedByteCountMax {
+            later = frame
         } else {
             bytes.append(frame.bytes)
         }

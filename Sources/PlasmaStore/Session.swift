@@ -78,7 +78,7 @@ public final class Session {
 
     /// Bytes of the memory that its buffers take.
     var bufferByteCount: Int {
-        input.capacity + output.bytes.capacity + (subscription?.queue.capacity ?? 0)
+        input.capacity + output.capacity + (subscription?.queue.capacity ?? 0)
     }
 }
 

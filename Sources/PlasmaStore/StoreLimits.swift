@@ -18,6 +18,9 @@ public struct StoreLimits: Sendable {
     /// Seconds for which a Get waits for room to bring an object back from the external store,
     /// while all others are in use; then it is answered without the object.
     public var restoreSecondsMax: Int64 = 60
+    /// Seconds for which primary copies stay after the node manager that spilled them has left; then
+    /// they may be evicted.
+    public var guardSecondsMax: Int64 = 600
     /// Bytes buffered for all clients together, beside the store's capacity; above it the client
     /// with the most is dropped.
     public var bufferByteCountMax = 1 << 30
@@ -26,9 +29,9 @@ public struct StoreLimits: Sendable {
     /// Milliseconds that a node manager may let creates wait after the last room that it made.
     public var graceMillisecondsMax: Int64 = 3_600_000
     /// Objects handled in one go before others get their turn.
-    public var sliceCountMax = 256
+    public var sliceCountMax = 64
     /// Bytes copied in one go before others get their turn.
-    public var sliceByteCountMax = 512 << 10
+    public var sliceByteCountMax = 128 << 10
     /// Requests of one client answered in one go before others get their turn.
     public var requestCountPerTurn = 32
 

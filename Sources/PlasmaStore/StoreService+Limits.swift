@@ -37,6 +37,7 @@ extension StoreService {
         if session.output.bytes.isEmpty, session.output.bytes.capacity > 4096 {
             trash.append(session.output.bytes.takeBlock())
         }
+        trash.append(session.output.takeIdleBlock())
         let byteCount = session.isClosing ? 0 : session.bufferByteCount
         bufferedByteCount += byteCount - session.countedByteCount
         session.countedByteCount = byteCount

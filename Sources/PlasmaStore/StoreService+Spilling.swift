@@ -6,6 +6,8 @@ struct Spilling {
     weak var manager: Session?
     /// When it was last there, in monotonic milliseconds.
     var seenAt: Int64 = 0
+    /// When primary copies are ordinary again, after the node manager has left.
+    var guardEnd = Int64.max
     /// How long a create waits after the last room that was made.
     var graceMilliseconds: Int64 = 0
     /// Creates that wait, the first first.
@@ -65,7 +67,20 @@ extension StoreService {
         spilling.manager = nil
         spilling.request = nil
         spilling.seenAt = time.monotonicMilliseconds
+        spilling.guardEnd = spilling.seenAt + limits.guardSecondsMax * 1000
         store.needs = AwaitedObjects()
+    }
+
+    /// No node manager came back: nobody writes primary copies out any more, so they may go.
+    func endGuard() {
+        spilling.guardEnd = .max
+        guard store.guardsPrimaries else { return }
+        say("no node manager for \(limits.guardSecondsMax) s: primary copies may be evicted again")
+        store.guardsPrimaries = false
+        for session in spilling.held where session.isWaiting {
+            session.isWaiting = false
+            resume(session)
+        }
     }
 
     /// Lets creates try again after room was made, and the node manager hear of news.

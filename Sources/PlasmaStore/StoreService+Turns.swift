@@ -37,6 +37,7 @@ extension StoreService {
     )
         throws(WireError) -> Int?
     {
+        guard !session.output.isFull else { return nil }
         if session.isAwaitingDescriptor {
             guard bytes.count > 0 else { return nil }
             subscribe(session)

@@ -14,6 +14,7 @@ extension StoreService {
         usage.secondaryByteCount = Int64(store.secondaryByteCount)
         usage.evictedByteCount = Int64(store.uses.evictedByteCount)
         usage.idleMilliseconds = Int64(store.idleMilliseconds)
+        usage.fallbackByteCount = Int64(store.arena.fallbackByteCount)
         return usage
     }
 
@@ -34,7 +35,7 @@ extension StoreService {
         clients \(sessionCount)
         segments \(store.arena.segmentCount) of \(store.arena.byteCount) bytes together
         taken \(store.arena.takenByteCount) bytes
-        """ + statisticsLines + processLines
+        """ + statisticsLines + (turnLine.map { "\n" + $0() } ?? "") + processLines
     }
 
     /// Processes named in the debug string at most: those that use the most bytes.

@@ -25,6 +25,10 @@ public final class StoreService {
     /// Sessions whose request waits for objects that are being written to the external store.
     var roomWaiters: [Session] = []
     var messages: [String] = []
+    /// A line for the debug string from the caller, about its turns.
+    public var turnLine: (() -> String)?
+    /// What came of the external store's work, not all noted yet.
+    var results = ExternalResults()
     var lastMessage: (text: String, time: Int64) = ("", 0)
 
     /// A store, empty.
@@ -43,7 +47,10 @@ public final class StoreService {
     /// The present time, for everything until it is set again.
     public var time: StoreTime {
         get { store.time }
-        set { store.time = newValue }
+        set {
+            store.time = newValue
+            if newValue.monotonicMilliseconds >= spilling.guardEnd { endGuard() }
+        }
     }
 
     /// A new client; `nil` when there are too many.
@@ -118,6 +125,7 @@ public final class StoreService {
     ///
     /// - Returns: whether there is more.
     public func work(while hasTime: () -> Bool) -> Bool {
+        if !results.isEmpty { noteExternalResults() }
         if hasRestores { pumpRestores() }
         while firstQueued < queue.count {
             let session = queue[firstQueued]
@@ -143,7 +151,7 @@ public final class StoreService {
     }
 
     /// Whether `work(while:)` has something to do.
-    public var hasWork: Bool { firstQueued < queue.count || hasRestores }
+    public var hasWork: Bool { firstQueued < queue.count || hasRestores || !results.isEmpty }
 
     /// Whether `takeChanged()` has something to give.
     public var hasChanges: Bool { !changed.isEmpty || !store.notifications.isEmpty }

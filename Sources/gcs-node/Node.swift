@@ -200,6 +200,7 @@ final class Node {
             "secondary-bytes", "\(usage.secondaryByteCount)",
             "evicted-objects", "\(usage.evictedCount)",
             "evicted-bytes", "\(usage.evictedByteCount)",
+            "fallback-bytes", "\(usage.fallbackByteCount)",
             "lru-age-ms", "\(usage.idleMilliseconds)", "mapped-bytes", "\(usage.takenByteCount)",
         ]
     }

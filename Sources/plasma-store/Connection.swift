@@ -18,9 +18,11 @@ final class Connection {
 
     /// From here on bytes go straight into the session's buffer instead of over the scratch.
     private static let directByteCountMin = 64 << 10
-    private static let directByteCountMax = 256 << 10
+    private static let directByteCountMax = 128 << 10
+    /// Bytes received in one go before others get their turn.
+    private static let receivedByteCountMax = 128 << 10
     /// Bytes sent in one go before others get their turn, also to a client that reads fast.
-    static let sentByteCountMax = 256 << 10
+    static let sentByteCountMax = 64 << 10
     /// Bytes sent in one system call: the kernel goes on as long as the client reads along.
     static let sentByteCountOnce = 64 << 10
     /// The same for notifications: less than what the kernel may cut in two.
@@ -57,9 +59,10 @@ final class Connection {
 extension Connection {
     private func receive() {
         program.updateTime()
-        for _ in 0..<4 {
-            guard isOpen, program.service.wantsInput(session) else { break }
-            guard receiveOnce() else { return }
+        var left = Self.receivedByteCountMax
+        while left > 0, isOpen, program.service.wantsInput(session) {
+            guard let count = receiveOnce() else { return }
+            left -= count
         }
         guard isOpen else { return }
         readWatch?.setActive(program.service.wantsInput(session))
@@ -76,8 +79,8 @@ extension Connection {
         return descriptor
     }
 
-    /// Reads once; `false` when nothing more is to be had now.
-    private func receiveOnce() -> Bool {
+    /// Reads once; says how many bytes, `nil` when nothing more is to be had now.
+    private func receiveOnce() -> Int? {
         let missing = program.service.missingByteCount(session)
         let isDirect = missing >= Self.directByteCountMin
         let capacity = isDirect ? min(missing, Self.directByteCountMax) : program.scratch.count
@@ -85,9 +88,9 @@ extension Connection {
         var descriptor: Int32 = -1
         let count = gcs_receive_descriptor(socket.number, room, capacity, &descriptor)
         guard count > 0 else {
-            if count < 0, errno == EAGAIN || errno == EINTR { return false }
+            if count < 0, errno == EAGAIN || errno == EINTR { return nil }
             program.drop(self, because: nil)
-            return false
+            return nil
         }
         var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
         if isDirect {
@@ -96,7 +99,7 @@ extension Connection {
             bytes = UnsafeRawBufferPointer(start: room, count: count)
         }
         program.service.receive(session, bytes, descriptor: accepted(descriptor))
-        return count == capacity
+        return count == capacity ? count : nil
     }
 }
 

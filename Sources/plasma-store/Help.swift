@@ -26,6 +26,9 @@ extension Options {
                          most this many bytes of objects; 0, the default, refuses them
               --fallback-dir DIR
                          where that file lies; by default where -d says, or in $TMPDIR or /tmp
+              --measure-turns
+                         debug strings tell the most processor time that the store took
+                         between two looks at its clients, since the last such string
               --help     this text
 
             Limits of what clients may ask:
@@ -44,6 +47,8 @@ extension Options {
                                               is dropped (\(limits.unreadSecondsMax))
               --max-restore-seconds SECONDS   for which a Get waits for room to bring an object
                                               back; then it is answered without it (\(limits.restoreSecondsMax))
+              --max-guard-seconds SECONDS     for which primary copies stay after a node manager has
+                                              left; then they may be evicted (\(limits.guardSecondsMax))
 
             A message that carries objects may have -m and --max-request-bytes together, and never
             more than \(Int32.max) bytes. One client's quota takes from what all have together, of

@@ -17,6 +17,8 @@ struct Options {
     /// Where that file lies; `nil` for `directory`, or the directory for temporary files.
     var fallbackDirectory: String?
     var limits = StoreLimits()
+    /// Whether the processor time of the loop's turns is measured.
+    var isMeasuring = false
 
     /// Reads the arguments after the program's name; `nil` when they ask for help.
     static func parse(_ arguments: some Sequence<String>) throws(StartError) -> Options? {
@@ -45,6 +47,7 @@ struct Options {
     {
         switch flag {
         case "-h": hasHugePages = true
+        case "--measure-turns": isMeasuring = true
         case "-s": socketPath = try Self.value(of: flag, &rest)
         case "-d": directory = try Self.value(of: flag, &rest)
         case "-m": capacity = try Self.number(flag, &rest, 1...(1 << 46))
@@ -62,6 +65,8 @@ struct Options {
             limits.bufferByteCountMax = try Self.number(flag, &rest, (1 << 20)...(1 << 40))
         case "--max-unread-seconds":
             limits.unreadSecondsMax = Int64(try Self.number(flag, &rest, 1...86_400))
+        case "--max-guard-seconds":
+            limits.guardSecondsMax = Int64(try Self.number(flag, &rest, 1...86_400))
         case "--max-restore-seconds":
             limits.restoreSecondsMax = Int64(try Self.number(flag, &rest, 1...86_400))
         default: throw StartError("unknown argument '\(flag)'; --help lists them")

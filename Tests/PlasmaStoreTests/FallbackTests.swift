@@ -27,6 +27,11 @@ import Testing
         let statistics = store.service.statistics
         #expect(statistics.fallbackByteCount == 9100 && statistics.fallbackCount == 1)
         #expect(statistics.usedByteCount == 10_000)
+        client.send { ExtensionMessage.write(.extensionRequest, numbers: [1], to: &$0) }
+        _ = try client.body(.extensionReply)
+        client.send { EmptyMessage.write(.usageRequest, to: &$0) }
+        let usage = try client.body(.usageReply).withUnsafeBytes { try StoreUsage($0) }
+        #expect(usage.fallbackByteCount == 9100 && usage.usedByteCount == 10_000)
         #expect(store.service.debugString.contains("fallback 9100 of 20000 bytes"))
         #expect(store.isSound)
     }

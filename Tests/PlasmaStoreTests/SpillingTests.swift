@@ -220,4 +220,63 @@ extension TestClient {
         #expect(try client.create(testID(3), 5000).error == .outOfMemory)
         #expect(store.isSound)
     }
+
+    @Test func aSecondNodeManagerHasToGo() throws {
+        let (store, manager, client) = try start()
+        let second = try store.client(process: 8)
+        try second.shakeHands()
+        second.askNeeds()
+        #expect(try #require(second.failure).contains("a store has one node manager"))
+        #expect(manager.failure == nil)
+        manager.close()
+        second.close()
+        let third = try store.client()
+        try third.shakeHands()
+        third.askNeeds()
+        #expect(third.failure == nil)
+        for index in 0..<10 { #expect(try client.put(testID(index), 1000) == nil) }
+        #expect(try client.evict(1000) == 0)
+        #expect(store.isSound)
+    }
+
+    @Test func primariesAreOrdinaryLongAfterTheNodeManagerLeft() throws {
+        let (store, manager, client) = try start()
+        for index in 0..<10 { #expect(try client.put(testID(index), 1000) == nil) }
+        manager.close()
+        store.pass(milliseconds: 599_999)
+        #expect(try client.put(testID(20), 1000) == .outOfMemory)
+        // One that comes back in time keeps them.
+        let next = try store.client()
+        try next.shakeHands()
+        next.askNeeds()
+        store.pass(milliseconds: 1_000_000)
+        #expect(try client.evict(1000) == 0)
+        next.close()
+        store.pass(milliseconds: 600_000)
+        #expect(store.service.takeMessages().contains { $0.contains("may be evicted again") })
+        #expect(try client.put(testID(20), 1000) == nil)
+        #expect(try !client.contains(testID(0)))
+        #expect(store.isSound)
+    }
+
+    @Test func aWaitingCreateGoesOnWhenPrimariesAreOrdinary() throws {
+        let store = try TestStore(capacity: 10_000) { $0.guardSecondsMax = 1 }
+        let (manager, client) = (try store.client(), try store.client())
+        try manager.shakeHands()
+        manager.askNeeds()
+        for index in 0..<10 { #expect(try client.put(testID(index), 1000) == nil) }
+        client.send {
+            CreateRequest(
+                id: testID(50), evictsIfFull: true, dataByteCount: 1500, metadataByteCount: 0
+            ).write(to: &$0)
+        }
+        #expect(try client.reply(.createReply) == nil)
+        manager.close()
+        store.pass(milliseconds: 1000)
+        store.settle()
+        let reply = try client.body(.createReply).withUnsafeBytes { try CreateReply($0) }
+        #expect(reply.error == nil)
+        #expect(store.service.spilling.heldByteCount == 0)
+        #expect(store.isSound)
+    }
 }

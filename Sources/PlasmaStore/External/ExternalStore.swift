@@ -79,19 +79,20 @@ final class ExternalStore {
     /// An object that was to be written with `file` is gone; its memory is freed with the rest.
     func orphan() { orphanCount += 1 }
 
-    /// The objects that were written, or not, with `file`.
-    func finish(_ file: UInt32) -> [ExternalEntry] {
-        writing.removeValue(forKey: file) ?? []
-    }
+    /// The objects that are being written with `file`; `nil` when it is not being written.
+    func entries(of file: UInt32) -> [ExternalEntry]? { writing[file] }
+
+    /// What became of every object of a file is noted.
+    func finish(_ file: UInt32) { writing[file] = nil }
 
     func orphanFreed() { orphanCount -= 1 }
 
     func failed() { failureCount += 1 }
 
-    /// A file holds this many objects now.
-    func keep(_ file: UInt32, count: Int, byteCount: Int) {
-        writtenByteCount += byteCount
-        if count > 0 { counts[file] = count } else { worker.add(.unlink(file: file)) }
+    /// A file holds these objects now.
+    func keep(_ file: UInt32, _ entries: [ExternalEntry]) {
+        counts[file] = entries.count
+        for entry in entries { writtenByteCount += entry.source.byteCount }
     }
 
     /// One object less in a file.

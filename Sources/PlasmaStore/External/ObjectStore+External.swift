@@ -13,34 +13,47 @@ extension ObjectStore {
         accounts[owner(slot)].leavingByteCount += table[slot].byteCount
     }
 
-    /// A file was written: its objects leave memory, unless they are in use again.
+    /// Objects of a file that was written leave memory, unless they are in use again.
     ///
-    /// - Returns: whether the file holds any of them.
-    mutating func written(_ file: UInt32, _ offsets: [Int]) {
-        guard let entries = external?.finish(file) else { return }
-        var count = 0
-        var byteCount = 0
-        for (entry, offset) in zip(entries, offsets) {
-            guard let slot = stopLeaving(entry, file) else { continue }
+    /// - Parameter range: those of its objects that are noted now.
+    mutating func written(_ file: UInt32, _ offsets: [Int], _ range: Range<Int>) {
+        guard let entries = external?.entries(of: file), entries.count == offsets.count else {
+            return
+        }
+        // All of them at first: while some are not noted, the file is not to go.
+        if range.lowerBound == 0 { external?.keep(file, entries) }
+        for index in range {
+            let (entry, offset) = (entries[index], offsets[index])
+            guard let slot = stopLeaving(entry, file) else {
+                external?.forget(file, offset: offset, byteCount: entry.source.byteCount)
+                continue
+            }
             table[slot].storedFile = file
             table[slot].storedOffset = offset
-            count += 1
-            byteCount += entry.source.byteCount
             if table[slot].userCount == 0 { finishMoveOut(slot) }
         }
-        external?.keep(file, count: count, byteCount: byteCount)
+        if range.upperBound == entries.count { external?.finish(file) }
     }
 
-    /// A file could not be written: its objects stay, the oldest first to go the next time.
-    mutating func notWritten(_ file: UInt32) {
-        guard let entries = external?.finish(file) else { return }
-        external?.failed()
-        for entry in entries.reversed() {
+    /// Objects of a file that could not be written stay, the oldest first to go the next time.
+    ///
+    /// - Parameter position: how many of them are noted already, the newest first.
+    /// - Returns: how many are noted now, and how many there are.
+    mutating func notWritten(
+        _ file: UInt32, _ position: Int, countMax: Int
+    ) -> (noted: Int, of: Int) {
+        guard let entries = external?.entries(of: file) else { return (0, 0) }
+        if position == 0 { external?.failed() }
+        let end = min(entries.count, position + countMax)
+        for index in position..<end {
+            let entry = entries[entries.count - 1 - index]
             guard let slot = stopLeaving(entry, file) else { continue }
             evictedCount -= 1
             uses.evictedByteCount -= entry.source.byteCount
             if table[slot].userCount == 0 { insertOldest(slot) }
         }
+        if end == entries.count { external?.finish(file) }
+        return (end - position, entries.count)
     }
 
     /// The object of an entry, no longer on its way out; `nil` when it was deleted meanwhile, and

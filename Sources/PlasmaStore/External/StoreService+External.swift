@@ -31,42 +31,10 @@ extension StoreService {
     /// Readable when `takeExternalResults()` has something to do; `nil` without an external store.
     public var externalDescriptor: Int32? { store.external?.worker.descriptor }
 
-    /// Takes note of what was written to the external store and read from it.
-    public func takeExternalResults() {
-        guard let worker = store.external?.worker else { return }
-        for result in worker.takeResults() { take(result) }
-        restores.isBlocked = false
-        let waiting = roomWaiters
-        roomWaiters = []
-        for session in waiting where session.isWaiting {
-            session.isWaiting = false
-            resume(session)
-        }
-        wakeSatisfied()
-    }
-
     /// Whether objects are being written to the external store or read from it.
     public var isExternalBusy: Bool {
         guard let external = store.external else { return false }
         return external.isWriting || external.readCount > 0
-    }
-
-    private func take(_ result: ExternalResult) {
-        switch result {
-        case .written(let file, let offsets): store.written(file, offsets)
-        case .notWritten(let file, let reason):
-            store.notWritten(file)
-            say("objects stay in memory, the external store cannot take them: \(reason)")
-        case .read(let entry): store.restored(entry.id)
-        case .notRead(let entry, let reason):
-            store.notRestored(entry.id, isLost: false)
-            say("object \(entry.id) stays in the external store: \(reason)")
-        case .corrupt(let entry, let reason):
-            store.notRestored(entry.id, isLost: true)
-            say("object \(entry.id) is lost: \(reason)")
-        case .swept(let count):
-            if count > 0 { say("removed what \(count) stores left in the external store") }
-        }
     }
 
     /// Lets a request go on when the external store has taken something.

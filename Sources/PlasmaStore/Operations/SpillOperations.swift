@@ -17,7 +17,7 @@ final class NeedsOperation: Operation {
         throws(WireError) -> Progress
     {
         let request = try NeedsRequest(body)
-        if !isStarted { start(request, session, service) }
+        if !isStarted, !start(request, session, service) { return .waiting }
         if slot != nil, look(service) { return .more }
         let now = service.time.monotonicMilliseconds
         guard !awaited.isEmpty || service.isNews(for: request) || isLate(session, now) else {
@@ -35,8 +35,19 @@ final class NeedsOperation: Operation {
     }
 
     /// Notes who the node manager is; one that is new gets all that is awaited now.
-    private func start(_ request: NeedsRequest, _ session: Session, _ service: StoreService) {
+    ///
+    /// - Returns: `false` for a second one, which has to go.
+    private func start(
+        _ request: NeedsRequest, _ session: Session, _ service: StoreService
+    ) -> Bool {
+        if let manager = service.spilling.manager, manager !== session, !manager.isFinished {
+            session.failure =
+                "asked for needs, which process \(manager.processID) does already: a store has one "
+                + "node manager"
+            return false
+        }
         isStarted = true
+        service.spilling.guardEnd = .max
         service.spilling.graceMilliseconds = min(
             max(0, request.graceMilliseconds), service.limits.graceMillisecondsMax)
         service.store.guardsPrimaries = true
@@ -48,6 +59,7 @@ final class NeedsOperation: Operation {
         }
         let now = service.time.monotonicMilliseconds
         session.deadline = now + min(max(0, request.waitMilliseconds), 1 << 40)
+        return true
     }
 
     /// Looks at a slice of all records; `true` when there are more.
