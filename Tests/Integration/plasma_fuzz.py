@@ -425,6 +425,16 @@ def fuzz(store, seed, seconds):
     print("the store ended cleanly")
 
 
+def store_of(seed, directory):
+    """With even seeds one with an external store and a fallback file, otherwise a plain one."""
+    store = programs.Store(directory, size=SIZE)
+    if seed % 2 == 0:
+        store.args += [
+            "-e", f"{directory}/external", "--fallback-bytes", "4m", "--fallback-dir",
+            str(directory)]
+    return store
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seconds", type=float, default=300)
@@ -432,7 +442,7 @@ def main():
     given = options.parse_args()
     seed = given.seed if given.seed is not None else random.randrange(1 << 32)
     with tempfile.TemporaryDirectory() as directory:
-        store = programs.Store(directory, size=SIZE).start()
+        store = store_of(seed, directory).start()
         try:
             fuzz(store, seed, given.seconds)
         except BaseException:
