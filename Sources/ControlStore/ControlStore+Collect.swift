@@ -35,6 +35,8 @@ extension ControlStore {
             journal.note(member.pointee.id)
             changed.append(member.pointee.slot)
         }
+        // What it held while it was active, it holds on as long as it is held itself.
+        if !isMarking, members.count == 1, isHeldDirectly(batch) { return .deferred }
         release(changed)
         if isMarking { return .ended }
         // Free to go, it is gone, or goes in the next slices.

@@ -87,6 +87,19 @@ extension ControlStore {
         return batch.pointee.status == .active || batch.pointee.isGoing
     }
 
+    /// Whether an active batch depends on a batch directly.
+    func isHeldDirectly(_ batch: BatchPointer) -> Bool {
+        guard let links = batch.pointee.links else { return false }
+        if links.pointee.dependents.contains(where: { isActive($0) }) { return true }
+        let slot = batch.pointee.slot
+        return links.pointee.actors.contains { actor in
+            guard let runs = actors.chain(actor)?.runs,
+                let last = runs.lastIndex(where: { $0.slot == slot || isActive($0.slot) })
+            else { return false }
+            return runs[last].slot != slot && runs[..<last].contains { $0.slot == slot }
+        }
+    }
+
     private func addChildren(
         of batch: BatchPointer, to found: inout [UInt32], where isWanted: (BatchPointer) -> Bool
     ) {

@@ -15,7 +15,6 @@ public struct Freeing: Sendable {
     private var tasks: [RecordID] = []
     private var taskPosition = 0
     private var argumentPosition = 0
-    private var seen: Set<RecordID> = []
     /// Freed, and not announced yet.
     private var unannounced: [RecordID] = []
     /// Tasks that go in the end: until then they tell what else is not needed.
@@ -93,8 +92,11 @@ extension Freeing {
     }
 
     /// Takes the arguments of a task in, if all its outputs are gone.
+    ///
+    /// On the way upwards that comes once for each task, with its last output. Ids may name one again: then
+    /// its arguments are looked at again, and found gone.
     private mutating func follow(_ task: RecordID, _ store: inout ControlStore) {
-        guard store.isSpent(task), seen.insert(task).inserted else { return }
+        guard tasks.last != task, store.isSpent(task) else { return }
         tasks.append(task)
     }
 
