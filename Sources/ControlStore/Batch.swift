@@ -64,6 +64,8 @@ struct Batch {
     /// Whether it waits for its parent: it was done when the parent ended, and is taken along.
     var goesWithParent = false
     var isNoCleanup = false
+    /// Whether a task of it named an object that it owned itself: it will need the one who gets that.
+    var namesOwn = false
     /// Whether records with this batch's prefix may lie in the estate.
     var hasStrays = false
     /// Whether tasks with this batch's prefix named objects, ever.

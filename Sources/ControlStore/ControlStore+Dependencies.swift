@@ -44,20 +44,35 @@ extension ControlStore {
         return false
     }
 
-    /// Notes a dependency; none on oneself, an ancestor or the root, and none of the root.
+    /// Notes a dependency; none on the root, and none of the root.
+    ///
+    /// Nobody depends on himself or an ancestor. But whoever named an object of theirs depends on the
+    /// one it moves to, so that is noted, too; reading leaves it out, and collecting them in their order
+    /// makes it true anyway.
     ///
     /// - Returns: whether it is new.
     @discardableResult
     mutating func depend(
         _ batch: BatchPointer, on target: BatchPointer, _ kind: DependencyKinds
     ) -> Bool {
-        guard batch != root, target != root, batch != target else { return false }
+        guard batch != root, target != root else { return false }
+        guard batch != target else {
+            if kind == .object { noteOwnNamed(batch) }
+            return false
+        }
         let present = batch.pointee.links?.pointee.dependsOn[target.pointee.slot] ?? []
-        guard !present.contains(kind), !isAncestor(target, of: batch) else { return false }
+        guard !present.contains(kind) else { return false }
+        guard kind == .object || !isAncestor(target, of: batch) else { return false }
         links(batch).pointee.dependsOn[target.pointee.slot, default: []].insert(kind)
         links(target).pointee.dependents.insert(batch.pointee.slot)
         if journal.isOn { journal.dependencies.append((batch.pointee.id, target.pointee.id)) }
         return true
+    }
+
+    private mutating func noteOwnNamed(_ batch: BatchPointer) {
+        guard !batch.pointee.namesOwn else { return }
+        batch.pointee.namesOwn = true
+        journal.note(batch.pointee.id)
     }
 
     func links(_ batch: BatchPointer) -> UnsafeMutablePointer<Links> {
@@ -99,7 +114,9 @@ extension ControlStore {
 
     /// Makes everybody who named an object of `old` depend on `new`, to whom one of its objects moved.
     mutating func objectsMoved(from old: BatchPointer, to new: BatchPointer) {
-        guard old != root, new != root, old != new, let links = old.pointee.links else { return }
+        guard old != root, new != root, old != new else { return }
+        if old.pointee.namesOwn { depend(old, on: new, .object) }
+        guard let links = old.pointee.links else { return }
         for slot in links.pointee.dependents {
             guard let dependant = batches.batch(atSlot: slot) else { continue }
             let kinds = dependant.pointee.links?.pointee.dependsOn[old.pointee.slot] ?? []

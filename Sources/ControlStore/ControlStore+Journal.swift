@@ -101,7 +101,9 @@ extension ControlStore {
     private mutating func tellBatch(_ id: BatchID) {
         guard id != .root, let batch = batches.find(id, memory.seeds) else { return }
         let parent = batches.batch(atSlot: batch.pointee.parent)?.pointee.id ?? .root
-        let flags = (batch.pointee.isNoCleanup ? 1 : 0) | (batch.pointee.goesWithParent ? 2 : 0)
+        let flags =
+            (batch.pointee.isNoCleanup ? 1 : 0) | (batch.pointee.goesWithParent ? 2 : 0)
+            | (batch.pointee.namesOwn ? 4 : 0)
         journal.writer.start("BATCH", wordCount: 9)
         journal.writer.word(id.rawValue)
         journal.writer.word(parent.rawValue)

@@ -14,6 +14,8 @@ public struct LoadedBatch: Sendable {
     public var isNoCleanup: Bool
     /// Whether it waits for its parent.
     public var goesWithParent: Bool
+    /// Whether a task of it named an object that it owned itself.
+    public var namesOwn: Bool
     /// Milliseconds since 1970.
     public var createdAt: Int64
     /// Milliseconds since 1970; 0 while it is active.
@@ -31,6 +33,7 @@ public struct LoadedBatch: Sendable {
         reason = .end
         isNoCleanup = false
         goesWithParent = false
+        namesOwn = false
         createdAt = 0
         endedAt = 0
         deadline = 0
@@ -74,6 +77,7 @@ extension ControlStore {
         batch.pointee.reason = loaded.reason
         batch.pointee.isNoCleanup = loaded.isNoCleanup
         batch.pointee.goesWithParent = loaded.goesWithParent
+        batch.pointee.namesOwn = loaded.namesOwn
         batch.pointee.createdAt = loaded.createdAt
         batch.pointee.endedAt = loaded.endedAt
         if let name = batch.pointee.name { memory.pool.give(name) }

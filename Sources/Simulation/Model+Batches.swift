@@ -99,16 +99,17 @@ extension Model {
         id != other && batches[id] != nil && batches[other] != nil && !isAncestor(other, of: id)
     }
 
-    /// A task of a batch named an object.
+    /// A task of a batch named an object; its own one, or one of an ancestor, may move to somebody else.
     mutating func name(_ object: RecordID, by id: BatchID) {
-        guard let owner = owner(of: object), mayDepend(id, on: owner) else { return }
+        guard let owner = owner(of: object), batches[owner] != nil else { return }
         batches[id]?.named.insert(owner)
     }
 
     /// Objects of one batch belong to another from now on.
     mutating func objectsMoved(from old: BatchID, to new: BatchID) {
+        guard batches[new] != nil else { return }
         for id in batches.keys where batches[id]?.named.contains(old) == true {
-            if mayDepend(id, on: new) { batches[id]?.named.insert(new) }
+            batches[id]?.named.insert(new)
         }
     }
 

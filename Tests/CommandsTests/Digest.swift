@@ -45,8 +45,8 @@ extension ControlStore {
             let reason = batch.status == .deferred ? "\(batch.reason)" : ""
             lines.append(
                 "batch \(batch.id) \(id(batch.parent)) \(batch.status) \(reason) "
-                    + "\(batch.isNoCleanup) \(batch.goesWithParent) \(batch.createdAt) "
-                    + "\(batch.endedAt) \(batch.deadline) \(text(batch.nameBytes)) "
+                    + "\(batch.isNoCleanup) \(batch.goesWithParent) \(batch.namesOwn) "
+                    + "\(batch.createdAt) \(batch.endedAt) \(batch.deadline) \(text(batch.nameBytes)) "
                     + "\(batch.taskCount) \(batch.objectCount) \(batch.actorRecordCount) "
                     + "\(batch.adopted.count) \(batch.adoptedTaskCount) \(batch.kept.count) "
                     + "needs \(needs) needed \(dependents) actors \(actors)")

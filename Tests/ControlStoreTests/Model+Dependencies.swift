@@ -11,19 +11,17 @@ extension Model {
         return false
     }
 
-    private func mayDepend(_ id: BatchID, on other: BatchID) -> Bool {
-        id != .root && other != .root && id != other && batches[other] != nil && batches[id] != nil
-            && !isAncestor(other, of: id)
-    }
+    private func isBatch(_ id: BatchID) -> Bool { id != .root && batches[id] != nil }
 
     mutating func nameObject(_ object: RecordID, by id: BatchID) {
         let owner = objects[object]?.owner ?? (batches[object.batch] != nil ? object.batch : .root)
-        if mayDepend(id, on: owner) { batches[id]?.named.insert(owner) }
+        if isBatch(owner) { batches[id]?.named.insert(owner) }
     }
 
     mutating func objectsMoved(from old: BatchID, to new: BatchID) {
+        guard isBatch(new) else { return }
         for id in batches.keys where batches[id]?.named.contains(old) == true {
-            if mayDepend(id, on: new) { batches[id]?.named.insert(new) }
+            batches[id]?.named.insert(new)
         }
     }
 

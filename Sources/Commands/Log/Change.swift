@@ -259,9 +259,10 @@ extension Change {
             let reason = CollectReason(rawValue: try number())
         else { throw Self.malformed("the batch \(batch.id)") }
         (batch.status, batch.reason) = (status, reason)
-        let flags: UInt8 = try number(in: 0...3)
+        let flags: UInt8 = try number(in: 0...7)
         batch.isNoCleanup = flags & 1 != 0
         batch.goesWithParent = flags & 2 != 0
+        batch.namesOwn = flags & 4 != 0
         batch.createdAt = try integer()
         batch.endedAt = try integer()
         batch.deadline = try integer()
