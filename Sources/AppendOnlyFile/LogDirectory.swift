@@ -11,7 +11,7 @@ public struct LogDirectory: Sendable {
     public let path: String
     private let name: String
     /// Whether it is one file that takes its name when it is whole.
-    private let isSnapshot: Bool
+    let isSnapshot: Bool
 
     /// `dir`/`appenddirname`, with files named after `appendfilename`.
     public init(directory: String, folder: String, name: String) {
@@ -50,6 +50,16 @@ public struct LogDirectory: Sendable {
 
     func make() throws(LogError) {
         if !isSnapshot { try File.makeDirectory(path) }
+    }
+
+    /// Finds out whether a log can be written here, and leaves nothing behind but the folder.
+    public func probe() throws(LogError) {
+        try make()
+        let probe = manifestPath + ".probe"
+        let file = try File(probe, .create)
+        defer { File.remove(probe) }
+        try file.write(Array("probe\n".utf8), at: 0)
+        try file.synchronize()
     }
 
     /// The numbers of the segments that make up the log, in their order; none without a manifest.

@@ -36,7 +36,11 @@ struct LogFiles: ~Copyable, Sendable {
         isListed = isWhole
         try directory.make()
         for number in segments {
-            sizes[number] = try File(directory.segmentPath(number), .read).size()
+            let file = try File(directory.segmentPath(number), .read)
+            sizes[number] = try file.size()
+            // A process that crashed may have left its last segment to the system: what follows must
+            // not be on the disk without it.
+            if number == segments.last { try file.synchronize() }
         }
         try rotate(0)
     }
@@ -63,6 +67,9 @@ struct LogFiles: ~Copyable, Sendable {
     /// Makes the log begin with a segment, and removes those before it.
     mutating func begin(at token: UInt64) throws(LogError) {
         guard let number = tokens[token] else { return }
+        if directory.isSnapshot {
+            try LogMark.end.span.bytes.withUnsafeBytes { (end) throws(LogError) in try write(end) }
+        }
         try finish()
         let rest = segments.filter { $0 >= number }
         try directory.setSegments(rest)

@@ -42,6 +42,9 @@ struct LogMark: Equatable {
         command(["SEGMENT", "\(version)", "\(number)", "\(nextMark)"])
     }
 
+    /// The last change of a snapshot: one without it is not whole.
+    static var end: [UInt8] { command(["FINISH"]) }
+
     private static func command(_ words: [String]) -> [UInt8] {
         var text = "*\(words.count + 1)\r\n$8\r\nGCS.LOAD\r\n"
         for word in words { text += "$\(word.utf8.count)\r\n\(word)\r\n" }

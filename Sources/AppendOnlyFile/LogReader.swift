@@ -25,7 +25,9 @@ public struct LogReader: ~Copyable {
     /// Opens a log; cuts off what is not whole at its end.
     public init(_ directory: LogDirectory) throws(LogError) {
         let segments = try directory.segments()
-        let cut = try segments.last.flatMap { (number) throws(LogError) in
+        // A snapshot takes its name when it is whole: nothing of it may be missing.
+        let last = directory.isSnapshot ? nil : segments.last
+        let cut = try last.flatMap { (number) throws(LogError) in
             try Self.checkEnd(of: directory.segmentPath(number))
         }
         var byteCount = 0
@@ -121,6 +123,11 @@ public struct LogReader: ~Copyable {
         {
             throw .damaged(
                 path: path, offset: markEnd, reason: "\(count - markEnd) bytes without a mark")
+        }
+        if directory.isSnapshot, let path = segment?.path, segment?.isFinished == false {
+            throw .damaged(
+                path: path, offset: segment?.count ?? 0,
+                reason: "the end of the snapshot is missing")
         }
         segment = nil
         position += 1

@@ -17,6 +17,8 @@ struct Segment: ~Copyable {
     private(set) var markEnd = 0
     /// The last mark.
     private(set) var mark: LogMark?
+    /// Whether the last change of a snapshot was read.
+    private(set) var isFinished = false
     /// The number that the next mark must have; 0 before the segment told.
     private(set) var nextMark: UInt64 = 0
 
@@ -72,7 +74,7 @@ struct Segment: ~Copyable {
         if words[1].matches("SEGMENT"), words.count == 5 {
             nextMark = words[4].integer.map { UInt64($0) } ?? 0
         }
-        body(words)
+        if words[1].matches("FINISH") { isFinished = true } else { body(words) }
         offset += taken
         return .change
     }

@@ -16,11 +16,15 @@ extension Server {
     /// Holds what the turn produced back until the log is on the disk up to a position.
     ///
     /// Call it between `work()` and `send(_:)`.
-    public mutating func hold(until position: UInt64) {
+    ///
+    /// - Parameter isOnlyBehind: holds only what follows replies that are held already.
+    public mutating func hold(until position: UInt64, isOnlyBehind: Bool = false) {
+        guard !isOnlyBehind || !state.pointee.held.isEmpty else { return }
         if holding.awaited == nil { holding.awaited = position }
         holding.later = position
         let isNext = holding.awaited != position
-        for session in state.pointee.dirty {
+        for session in state.pointee.dirty
+        where !isOnlyBehind || session.pointee.held.byteCount > 0 {
             unchunk(session)
             let old = session.pointee.sendableByteCount + session.pointee.held.byteCount
             let new = session.pointee.queue.count - old

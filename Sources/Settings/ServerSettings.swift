@@ -193,25 +193,28 @@ extension ServerSettings {
             Setting(
                 "dir", \.directory, .text, isLive: false, example: "\"/var/lib/gcs\"",
                 docs: """
-                    Where the append-only file and snapshots lie. It must be there; a file \
-                    `gcs.lock` in it keeps a second server out.
+                    Where the append-only file and snapshots lie: a local disk. It must be there; \
+                    a file `gcs.lock` in it keeps a second server out. Have room for three times \
+                    what the records take, and 1 GB more.
                     """),
             Setting(
                 "appendonly", \.appendOnly, .yesNo,
                 docs: """
                     Write every change to the append-only file, so that nothing is lost when the \
-                    server ends. Switched on while the server runs, everything there is goes to \
-                    it first; until that is done (INFO: aof_rewrite_in_progress) a restart finds \
-                    what was there before.
+                    server ends. With `no`, a restart finds the last snapshot, or nothing. \
+                    Switched on while the server runs, everything there is goes to it first; \
+                    until that is done (INFO: aof_rewrite_in_progress:0) a restart finds what was \
+                    there before. When it cannot be written (a full disk), writes are refused \
+                    with MISCONF, reads go on, and so do writes once there is room again.
                     """),
             Setting(
                 "appendfsync", \.appendSync, .choice,
                 docs: """
                     When the append-only file is made durable. `always`: before a change is \
                     answered or a deletion is published, so that nothing answered is ever lost. \
-                    `everysec`: once a second; a machine that crashes loses up to about one \
-                    second, a process that crashes what it had not written yet. `no`: when the \
-                    system does.
+                    `everysec`: once a second; a machine that crashes loses about the last second \
+                    (1.5 s, or longer when the disk takes longer for a sync), a process that \
+                    crashes what it had not written yet. `no`: when the system does.
                     """),
             Setting(
                 "appenddirname", \.appendFolder, .text, isLive: false,

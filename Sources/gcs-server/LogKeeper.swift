@@ -15,7 +15,9 @@ final class LogKeeper {
     private let directory: LogDirectory
     private let snapshotDirectory: LogDirectory
     private var settings: ServerSettings
-    private var lock: DirectoryLock?
+    private var lock: DirectoryLock? {
+        didSet { state.pointee.persistence.isDirectoryLocked = lock != nil }
+    }
     private var loading: Loading?
     private var writer: LogWriter?
     private var watch: Watch?
@@ -65,13 +67,14 @@ final class LogKeeper {
         self.core = core
         self.settings = settings
         self.log = log
-        directory = LogDirectory(
-            directory: settings.directory, folder: settings.appendFolder,
-            name: settings.appendFileName)
+        directory = LogProbe.directory(settings)
         snapshotDirectory = LogDirectory(
             snapshot: settings.directory + "/" + settings.snapshotName)
         let source = settings.appendOnly && directory.hasLog ? directory : snapshotDirectory
-        if settings.appendOnly || source.hasLog { lock = try DirectoryLock(settings.directory) }
+        if settings.appendOnly || source.hasLog {
+            lock = try DirectoryLock(settings.directory)
+            core.pointee.state.pointee.persistence.isDirectoryLocked = true
+        }
         guard source.hasLog else {
             if settings.appendOnly { try open(after: [], isWhole: true, firstMark: 1) }
             return
@@ -199,8 +202,10 @@ final class LogKeeper {
         guard let writer else { return isWalking }
         cleaner.handedOn(writer)
         let status = writer.status
-        if settings.appendSync == .always, position > status.synced {
-            core.pointee.hold(until: position)
+        if position > status.synced {
+            // While nothing can be written, writes are refused and reads go on.
+            let isHolding = settings.appendSync == .always && status.error.isEmpty
+            core.pointee.hold(until: position, isOnlyBehind: !isHolding)
         }
         setCongested(status)
         return isWalking || isCleaning

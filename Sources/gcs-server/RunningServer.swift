@@ -212,6 +212,7 @@ final class RunningServer {
         host.configurationFile = file ?? ""
         host.log = { level, text in log.write(level, text) }
         host.settingsChanged = { settings in log.level = settings.logLevel }
+        host.probeLog = LogProbe.run
         if let file {
             host.rewriteSettings = { settings in
                 let old = FileText.read(file) ?? ""

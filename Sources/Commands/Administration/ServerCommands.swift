@@ -90,12 +90,19 @@ extension Command {
                 while call.words.left > 0 {
                     pairs.append((try call.word().text, try call.word().text))
                 }
+                var settings = call.state.pointee.settings
                 do throws(SettingError) {
-                    try ServerSettings.table.set(
-                        pairs, in: &call.state.pointee.settings, at: .runTime)
+                    try ServerSettings.table.set(pairs, in: &settings, at: .runTime)
                 } catch {
                     throw .text(error.reply)
                 }
+                if settings.appendOnly, !call.state.pointee.settings.appendOnly,
+                    let problem = call.state.pointee.host.probeLog(
+                        settings, call.state.pointee.persistence.isDirectoryLocked)
+                {
+                    throw .text("ERR CONFIG SET failed (appendonly): \(problem)")
+                }
+                call.state.pointee.settings = settings
                 call.state.pointee.settingsChanged()
                 call.reply.ok()
             },

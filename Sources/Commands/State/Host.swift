@@ -12,6 +12,10 @@ public struct Host: Sendable {
     public var log: @Sendable (LogLevel, String) -> Void = { _, _ in }
     /// Makes settings that changed act outside of the core (sockets, the log).
     public var settingsChanged: @Sendable (Settings.ServerSettings) -> Void = { _ in }
+    /// Whether an append-only file can be written as the settings say; a message when it cannot.
+    ///
+    /// The flag tells whether the directory is locked for this process.
+    public var probeLog: @Sendable (Settings.ServerSettings, Bool) -> String? = { _, _ in nil }
     /// The number of the process.
     public var processID: Int32 = 0
     /// The TCP port, once it is known.

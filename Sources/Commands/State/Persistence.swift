@@ -23,6 +23,8 @@ public struct Persistence: Sendable {
 
     /// Whether changes go to an append-only file.
     public var isOn = false
+    /// Whether `dir` is locked for this process.
+    public var isDirectoryLocked = false
     /// Why nothing can be written at present; empty when it can.
     public var error = ""
     /// The rewriting of the append-only file.
