@@ -11,7 +11,7 @@ FUZZED = $(if $(ASAN),-c debug --sanitize=address --build-path .build-asan,-c re
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help demo run test check lint format simulate bench docs clean setup release venv \
-	test-fuzz test-pyarrow bench-plasma bench-fragmentation bench-spilling test-spilling
+	test-fuzz test-pyarrow bench-plasma bench-fragmentation bench-spilling test-spilling test-durability
 .DEFAULT_GOAL := help
 
 help:
@@ -56,6 +56,11 @@ bench-fragmentation: release venv ## random sizes in a store 90 % full; SECONDS=
 
 bench-spilling: release venv ## spilling beside dd on the same disk; ARGS="--directory DIR --store MIB"
 	GCS_BIN="$$PWD/.build/release" "$(VENV)/bin/python" Benchmarks/plasma/spilling.py $(ARGS)
+
+test-durability: release venv ## kills while clients write, each appendfsync; ROUNDS=100 SEED=<number>
+	GCS_BIN="$$PWD/.build/release" DURABILITY_ROUNDS=$(ROUNDS) DURABILITY_SEED=$(or $(SEED),0) \
+		"$(VENV)/bin/python" -m pytest -p no:cacheprovider -q -s -c Tests/Integration/pytest.ini \
+		--rootdir . Tests/Integration/test_durability.py
 
 test-spilling: release venv ## 20 rounds of kills of node manager and store; ROUNDS=<count>, SPILL_SEED=<seed>
 	GCS_BIN="$$PWD/.build/release" SPILL_ROUNDS=$(ROUNDS) "$(VENV)/bin/python" -m pytest \

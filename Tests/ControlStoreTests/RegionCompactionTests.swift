@@ -8,7 +8,9 @@ import Testing
     func replace() throws {
         var random = SeededGenerator(seed: 1)
         var store = ControlStore(seeds: HashSeeds(from: &random))
-        _ = try store.startBatch(NewBatch(id: 7))
+        var batch = NewBatch()
+        batch.id = BatchID(rawValue: 7)
+        _ = try store.startBatch(batch)
         var wanted: [[UInt8]] = Array(repeating: [], count: 20)
         for round in 0..<2_000 {
             let number = Int.random(in: 0..<20, using: &random)
@@ -28,6 +30,6 @@ import Testing
     }
 
     private func task(_ number: Int) -> RecordID {
-        RecordID(batch: 7, unique: UInt64(number), index: 0)
+        RecordID(batch: BatchID(rawValue: 7), unique: UInt64(number), index: 0)
     }
 }

@@ -10,17 +10,22 @@ final class ServerProcess {
     let port: Int
     private let process = Process()
 
-    private init(_ name: String, _ executable: String, _ arguments: [String], port: Int) throws {
+    private init(
+        _ name: String, _ executable: String, _ arguments: [String], port: Int, directory: String?
+    ) throws {
         self.name = name
         self.port = port
         let pinned = try Self.pinned(executable, arguments, processor: 0)
         process.executableURL = URL(filePath: pinned[0])
         process.arguments = Array(pinned.dropFirst())
         process.standardOutput = FileHandle.nullDevice
+        if let directory { process.currentDirectoryURL = URL(filePath: directory) }
         try process.run()
-        for _ in 0..<100 {
+        // One that loads its data says so until it has.
+        let deadline = ContinuousClock.now + .seconds(300)
+        while ContinuousClock.now < deadline, process.isRunning {
             if (try? Connection(port: port))?.command(["PING"]) == "+PONG" { return }
-            usleep(50_000)
+            usleep(5_000)
         }
         throw BenchError(description: "\(name) does not answer on port \(port)")
     }
@@ -38,20 +43,26 @@ final class ServerProcess {
             ).standardizedFileURL.path
     }
 
-    static func gcs() throws -> ServerProcess {
+    /// gcs-server, with its files in `directory`.
+    static func gcs(_ settings: [String] = [], directory: String? = nil) throws -> ServerProcess {
         let folder = try folder()
         let executable = "\(folder)/gcs-server"
         guard FileManager.default.isExecutableFile(atPath: executable) else {
             throw BenchError(description: "no \(executable): build it with swift build -c release")
         }
         let port = try Connection.freePort()
-        return try ServerProcess("gcs-server", executable, ["--port", "\(port)"], port: port)
+        return try ServerProcess(
+            "gcs-server", executable, ["--port", "\(port)"] + settings, port: port, directory: directory)
     }
 
-    static func redis() throws -> ServerProcess {
+    /// redis-server, with its files in `directory`.
+    static func redis(
+        _ settings: [String] = ["--appendonly", "no"], directory: String? = nil
+    ) throws -> ServerProcess {
         let port = try Connection.freePort()
-        let arguments = ["--port", "\(port)", "--save", "", "--appendonly", "no"]
-        return try ServerProcess("redis-server", path(of: "redis-server"), arguments, port: port)
+        let arguments = ["--port", "\(port)", "--save", ""] + settings
+        return try ServerProcess(
+            "redis-server", path(of: "redis-server"), arguments, port: port, directory: directory)
     }
 
     /// Seconds of processor time used so far.

@@ -76,7 +76,7 @@ struct Throughput {
             for (side, server) in [gcs, redis].enumerated() {
                 let before = server.processorSeconds
                 let words = side == 0 ? work.gcs : work.redis
-                rates[side].append(try drive(server, words, work.pipeline, count))
+                rates[side].append(try Self.drive(server, words, work.pipeline, count))
                 costs[side].append((server.processorSeconds - before) / Double(count) * 1e6)
             }
         }
@@ -87,15 +87,16 @@ struct Throughput {
         ]
     }
 
-    /// Commands per second.
-    private func drive(
-        _ server: ServerProcess, _ words: [String], _ pipeline: Int, _ count: Int
+    /// Commands per second of 50 connections.
+    static func drive(
+        _ server: ServerProcess, _ words: [String], _ pipeline: Int, _ count: Int,
+        keys: Int = 1_000_000
     ) throws -> Double {
         let process = Process()
         let pipe = Pipe()
         let arguments =
             [
-                "-p", "\(server.port)", "-c", "50", "-P", "\(pipeline)", "-n", "\(count)", "-r", "1000000",
+                "-p", "\(server.port)", "-c", "50", "-P", "\(pipeline)", "-n", "\(count)", "-r", "\(keys)",
                 "--csv",
             ] + words
         let pinned = try ServerProcess.pinned(

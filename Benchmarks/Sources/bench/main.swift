@@ -2,17 +2,18 @@ import Foundation
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 let help = """
-    bench [throughput] [memory] [references] [listing] [steps] [--quick] [--record]
+    bench [throughput] [memory] [references] [listing] [steps] [durability] [--quick] [--record]
 
       throughput  commands per second and server CPU per million commands, beside redis-server
       memory      bytes per record, time of END, gaps seen by a pinger, memory given back
       references  bytes per reference, CLEAR of a process with a million, GCS.BATCH LIST over a million
       listing     gcs memory over a million references, and what a pinger sees meanwhile
       steps       how long a turn of the loop takes while many things go at once, in microseconds
+      durability  what the append-only file costs, loading, its size in ten minutes of overwriting
       --quick     a tenth of the work: to see that it runs, not to quote
       --record    also write the tables to results/<date>.md
 
-    All by default. Needs redis-server and redis-benchmark, and gcs-server in ../.build/release or in
+    All by default, but durability, which writes some gigabytes to the disk. Needs redis-server and redis-benchmark, and gcs-server in ../.build/release or in
     the directory that GCS_BIN names.
 
     """
@@ -20,7 +21,7 @@ guard !arguments.contains("--help") else {
     print(help, terminator: "")
     exit(0)
 }
-let known: Set = ["throughput", "memory", "references", "listing", "steps", "--quick", "--record"]
+let known: Set = ["throughput", "memory", "references", "listing", "steps", "durability", "--quick", "--record"]
 if let unknown = arguments.first(where: { !known.contains($0) }) {
     FileHandle.standardError.write(Data("bench: no such argument: \(unknown)\n\n\(help)".utf8))
     exit(64)
@@ -37,6 +38,7 @@ do {
     if named.isEmpty || named.contains("references") { try ReferenceUse(isQuick: isQuick).run(&report) }
     if named.isEmpty || named.contains("listing") { try MemoryListing(isQuick: isQuick).run(&report) }
     if named.isEmpty || named.contains("steps") { try Steps(isQuick: isQuick).run(&report) }
+    if named.contains("durability") { try Durability(isQuick: isQuick).run(&report) }
     if arguments.contains("--record") { try report.record() }
 } catch {
     FileHandle.standardError.write(Data("bench: \(error)\n".utf8))

@@ -1,0 +1,445 @@
+"""Rounds of crashes: a server that is killed while clients write to it, and what it must know afterwards."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import programs
+from durability_writers import ENDED, Writer
+
+WRITERS = 8
+# What `everysec` may lose.
+WINDOW = 1.5
+
+
+class RecordedServer(programs.Server):
+    """gcs-server with a recorder of what is on the disk preloaded; `lies` makes it sync nothing."""
+
+    def __init__(self, directory, *settings, recorder=None, lies=False):
+        super().__init__(directory, "--dir", directory, *settings)
+        self.notes = pathlib.Path(directory) / "notes"
+        self.notes.mkdir(exist_ok=True)
+        self.environment = dict(os.environ)
+        if recorder:
+            self.environment |= {"LD_PRELOAD": str(recorder), "DURABILITY_NOTES": str(self.notes)}
+        if lies:
+            self.environment["DURABILITY_LIES"] = "1"
+
+    def launch(self):
+        """Starts the process, and does not wait for it."""
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.args, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment)
+
+    def start(self):
+        self.launch()
+        programs.wait_until(self._answers, "gcs-server answers", 120, self.process)
+        return self
+
+    def segments(self):
+        """The files of the log, in their order."""
+        folder = self.directory / "appendonlydir"
+        manifest = folder / "appendonly.aof.manifest"
+        if not manifest.exists():
+            return []
+        return [folder / line.split()[1] for line in manifest.read_text().splitlines()]
+
+    def lose_power(self):
+        """Cuts off every byte that no sync brought to the disk; how many."""
+        lost = 0
+        for path in self.segments():
+            note = self.notes / path.name
+            size = int(note.read_text()) if note.exists() else 0
+            lost += max(path.stat().st_size - size, 0)
+            if path.stat().st_size > size:
+                os.truncate(path, size)
+        return lost
+
+    def cut_last_groups(self, count):
+        """Takes the last groups of the log away, as if they had never been written."""
+        mark = b"\r\n$8\r\nGCS.LOAD\r\n$4\r\nMARK\r\n"
+        path = [path for path in self.segments() if mark in path.read_bytes()][-1]
+        data = path.read_bytes()
+        place = len(data)
+        for _ in range(count + 1):
+            place = data.rfind(mark, 0, place)
+        assert place > 0, "fewer groups than are to be cut off"
+        # The mark: six lines behind the count of its words.
+        end = place + len(mark)
+        for _ in range(6):
+            end = data.index(b"\r\n", end) + 2
+        os.truncate(path, end)
+
+
+def compile_recorder(directory):
+    """The recorder as a library; None without a compiler."""
+    source = pathlib.Path(__file__).parent / "fsync_recorder.c"
+    library = pathlib.Path(directory) / "fsync_recorder.so"
+    for compiler in ["cc", "clang", "gcc"]:
+        try:
+            subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source],
+                           check=True, capture_output=True)
+            return library
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    return None
+
+
+class Listener(threading.Thread):
+    """A node that hears of deletions and acknowledges them; notes what it heard of and said, and when."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port = port
+        self.heard = []
+        self.acknowledged = []
+        self.ready = threading.Event()
+        self.is_stopping = False
+
+    def run(self):
+        client = redis.Redis(
+            port=self.port, protocol=2, socket_timeout=20, retry=Retry(NoBackoff(), 0))
+        try:
+            listener = client.pubsub()
+            listener.psubscribe("GC:*")
+            listener.get_message(timeout=5)
+            self.ready.set()
+            while not self.is_stopping:
+                message = listener.get_message(timeout=0.05)
+                if message is None or message["type"] != "pmessage":
+                    continue
+                told = json.loads(message["data"])
+                names = (told["batch"],) if "batch" in told else tuple(told["objects"])
+                self.heard.append((time.monotonic(), told["id"], names))
+                if len(self.heard) % 8 == 0:
+                    client.execute_command("GCS.NODE", "ACK", "fast", told["id"])
+                    self.acknowledged.append((time.monotonic(), told["id"]))
+        except (OSError, redis.RedisError):
+            pass
+        finally:
+            self.ready.set()
+
+
+class Rounds:
+    """A server's life in rounds: writes, a crash, a start, and a judgement."""
+
+    def __init__(self, server, seed, sync, judged_as=None):
+        self.server = server
+        self.random = random.Random(seed)
+        self.sync = sync
+        # The rule to judge by; another one shows that a loss is found.
+        self.rule = judged_as or sync
+        self.things = [{} for _ in range(WRITERS)]
+        self.counters = [0] * WRITERS
+        self.ended = []
+        self.answered = 0
+        self.lost_bytes = 0
+        self.started = set()
+        self.acknowledged = (0, 0)
+
+    # A round.
+
+    def round(self, event="plain", power=False, seconds=None):
+        """Lets clients write, does `event` at a random moment, crashes, starts, and judges.
+
+        Returns what is wrong.
+        """
+        problems = self.prepare()
+        writers, listener = self.begin_writing()
+        duration = seconds or self.random.uniform(0.2, 2.8 if self.sync == "everysec" else 1.2)
+        floor = self.disturb(event, duration, writers)
+        killed = time.monotonic()
+        self.server.kill()
+        for thread in [*writers, listener]:
+            thread.is_stopping = True
+            thread.join(30)
+        problems += [writer.problem for writer in writers if writer.problem]
+        if power:
+            self.lost_bytes += self.server.lose_power()
+        if event == "loading":
+            self.kill_loading()
+        self.server.start()
+        return problems + self.judge(writers, listener, killed, floor)
+
+    def prepare(self):
+        """Registers nodes, and looks that no number of a batch is given twice."""
+        with self.server.client() as client:
+            for node in ["fast", "slow"]:
+                client.execute_command("GCS.NODE", "REGISTER", node)
+            batch = client.execute_command("GCS.BATCH", "START")
+            problems = [f"batch {batch} was started twice"] if batch in self.started else []
+            self.started.add(batch)
+            # It stays where it is until the next round: nobody else writes to it.
+            client.execute_command("GCS.BATCH", "END", batch)
+        return problems
+
+    def begin_writing(self):
+        listener = Listener(self.server.port)
+        listener.start()
+        listener.ready.wait(10)
+        writers = [
+            Writer(number, self.server.port, self.things[number], self.counters[number],
+                   self.random.random())
+            for number in range(WRITERS)]
+        for writer in writers:
+            writer.start()
+        return writers, listener
+
+    def disturb(self, event, duration, writers):
+        """Waits for the moment of the crash; how much of each writer's work was promised before it."""
+        if event in ("plain", "loading"):
+            time.sleep(duration)
+            return None
+        time.sleep(duration * self.random.random())
+        with self.server.client() as client:
+            if event == "rewrite":
+                client.execute_command("BGREWRITEAOF")
+            elif event == "snapshot":
+                client.execute_command("BGSAVE")
+            elif event == "switch":
+                return self.switch(client, writers)
+        time.sleep(self.random.expovariate(1 / 0.1))
+        return None
+
+    def switch(self, client, writers):
+        """Switches the log off and on again: until it is whole, only what was before counts."""
+        floor = [leading(writer, None) for writer in writers]
+        if self.sync == "everysec":
+            floor = [leading(writer, time.monotonic() - WINDOW) for writer in writers]
+        client.config_set("appendonly", "no")
+        time.sleep(self.random.uniform(0, 0.2))
+        client.config_set("appendonly", "yes")
+        if self.random.random() < 0.5:
+            time.sleep(self.random.expovariate(1 / 0.05))
+            if client.info("persistence")["aof_rewrite_in_progress"]:
+                return floor
+        programs.wait_until(
+            lambda: not client.info("persistence")["aof_rewrite_in_progress"], "the log is whole")
+        time.sleep(self.random.uniform(0, 0.5))
+        return None
+
+    def kill_loading(self):
+        for _ in range(self.random.randrange(1, 4)):
+            self.server.launch()
+            time.sleep(self.random.uniform(0, 0.3))
+            self.server.kill()
+
+    # The judgement.
+
+    def judge(self, writers, listener, killed, floor):
+        cutoff = None if self.rule == "always" else killed - WINDOW
+        with self.server.client() as client:
+            found = observe(client, writers)
+            entries = read_entries(client)
+            problems = self.judge_nodes(client, listener, cutoff, floor)
+            problems += self.judge_ended(client)
+            last = entries[-1][0] if entries else "0-0"
+            for node in ["fast", "slow"]:
+                try:
+                    client.execute_command("GCS.NODE", "ACK", node, last)
+                except redis.ResponseError as error:
+                    problems.append(f"lost: node {node}: {error}")
+        for number, writer in enumerate(writers):
+            self.answered += sum(1 for o in writer.operations if o.answered)
+            low = floor[number] if floor else leading(writer, cutoff)
+            count, wrong = agreement(writer, found, low)
+            problems += wrong
+            if count is None:
+                continue
+            problems += judge_entries(writer, count, entries)
+            self.adopt(number, writer, count)
+        known = {key for things in self.things for key in things}
+        if not problems:
+            problems += [f"phantom: {key} is {found[key]}, nobody wrote that" for key in found
+                         if key not in known and found[key] != ENDED][:5]
+        if floor is None:
+            problems += judge_heard(listener, entries, cutoff)
+        return problems
+
+    def adopt(self, number, writer, count):
+        """Goes on from what the server knows."""
+        things = dict(writer.base)
+        for operation in writer.operations[:count]:
+            things.update(operation.changes)
+        self.ended += [key[1] for key, value in things.items() if value == ENDED]
+        self.things[number] = {
+            key: value for key, value in things.items() if value not in (None, ENDED)}
+        self.counters[number] = writer.counter
+
+    def judge_nodes(self, client, listener, cutoff, floor):
+        told = client.execute_command("GCS.NODE", "REGISTER", "fast").decode()
+        said = [id for at, id in listener.acknowledged if cutoff is None or at <= cutoff]
+        if floor is None and said and log_id(told) < log_id(said[-1]):
+            return [f"lost: node fast had acknowledged {said[-1]}, the server knows of {told}"]
+        return []
+
+    def judge_ended(self, client):
+        """Batches that ended in earlier rounds have ended."""
+        sample = self.random.sample(self.ended, min(100, len(self.ended)))
+        states = batch_states(client, sample)
+        return [f"batch {batch} had ended and is {state}"
+                for batch, state in states.items() if state != ENDED]
+
+
+def log_id(text):
+    return tuple(map(int, text.split("-")))
+
+
+def leading(writer, cutoff):
+    """How many of a writer's operations were answered, or were answered by a moment."""
+    count = 0
+    for operation in list(writer.operations):
+        if operation.answered is None or (cutoff is not None and operation.answered > cutoff):
+            break
+        count += 1
+    return count
+
+
+def agreement(writer, found, low):
+    """After how many of a writer's operations all of its things were as they were found, and at least
+    `low`; with what is wrong when there is no such moment."""
+    operations = writer.operations
+    sent = sum(1 for operation in operations if operation.sent is not None)
+    history = {key: [(0, value)] for key, value in writer.base.items()}
+    for index, operation in enumerate(operations[:sent]):
+        for key, value in operation.changes.items():
+            history.setdefault(key, [(0, None)]).append((index + 1, value))
+    # How many things agree at each moment, as differences.
+    agreeing = [0] * (sent + 2)
+    wrong = []
+    for key, values in history.items():
+        ends = [start for start, _ in values[1:]] + [sent + 1]
+        spans = [(start, end) for (start, value), end in zip(values, ends)
+                 if value == found.get(key)]
+        for start, end in spans:
+            agreeing[start] += 1
+            agreeing[end] -= 1
+        if not any(end > low for _, end in spans):
+            kind = "lost" if spans else "phantom"
+            wanted = [value for (_, value), end in zip(values, ends) if end > low]
+            wrong.append(f"{kind}: {key} is {found.get(key)!r:.200}, not {wanted[0]!r:.200} "
+                         f"(writer {writer.number}, {low} of {sent} count; it was "
+                         f"{[(at, repr(value)[:80]) for at, value in values]})")
+    if wrong:
+        return None, wrong[:5]
+    total = 0
+    moments = []
+    for moment in range(sent + 1):
+        total += agreeing[moment]
+        if total == len(history) and moment >= low:
+            moments.append(moment)
+    if not moments:
+        return None, [f"writer {writer.number}: its things are of different moments"]
+    return moments[0], []
+
+
+def judge_entries(writer, count, entries):
+    """The deletion log tells once of what went, and of nothing else."""
+    times = {}
+    for _, names in entries:
+        for name in names:
+            times[name] = times.get(name, 0) + 1
+    problems = []
+    for index, operation in enumerate(writer.operations):
+        for name in operation.entries:
+            told = times.get(name, 0)
+            if told != (1 if index < count else 0):
+                problems.append(f"the deletion log tells {told} times of {name}")
+    return problems[:5]
+
+
+def judge_heard(listener, entries, cutoff):
+    """What was published is in the deletion log under the same id."""
+    known = dict(entries)
+    return [f"{id} was published for {names} and is {known.get(id)} in the deletion log"
+            for at, id, names in listener.heard
+            if (cutoff is None or at <= cutoff) and known.get(id) != names][:5]
+
+
+# What a server knows.
+
+def read_entries(client):
+    entries = []
+    for id, fields in client.execute_command("XRANGE", "gc:log", "-", "+"):
+        objects = fields.get(b"objects") if isinstance(fields, dict) else dict(
+            zip(fields[::2], fields[1::2])).get(b"objects")
+        if objects is not None:
+            names = tuple(objects.decode().split(","))
+        else:
+            flat = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2]))
+            names = (int(flat[b"batch"]),)
+        entries.append((id.decode(), names))
+    return entries
+
+
+def pipelined(client, commands):
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    return pipeline.execute(raise_on_error=False)
+
+
+def fields(reply):
+    return dict(zip(reply[::2], reply[1::2])) if isinstance(reply, list) else reply
+
+
+def batch_states(client, batches):
+    replies = pipelined(client, [("GCS.BATCH", "INFO", batch) for batch in batches])
+    states = {}
+    for batch, reply in zip(batches, replies):
+        if isinstance(reply, redis.ResponseError):
+            states[batch] = ENDED if str(reply).startswith("BATCHENDED") else None
+            continue
+        info = fields(reply)
+        states[batch] = (
+            info[b"status"].decode(), info[b"parent"], info[b"name"].decode(),
+            frozenset(info[b"depends-on"]))
+    return states
+
+
+def observe(client, writers):
+    """All that a server knows, by the names that writers have for things."""
+    names = [key.decode() for key in client.scan_iter(count=1000)]
+    tasks = [name[5:] for name in names if name.startswith("TASK:")]
+    objects = [name[7:] for name in names if name.startswith("OBJECT:")]
+    batches = {int(name[3:]) for name in names if name.startswith("GC:")} - {0}
+    for writer in writers:
+        batches |= {key[1] for key in writer.base if key[0] == "batch"}
+        batches |= {key[1] for operation in writer.operations for key in operation.changes
+                    if key[0] == "batch"}
+    found = {("batch", batch): state for batch, state in
+             batch_states(client, sorted(batches)).items() if state is not None}
+    replies = pipelined(client, [("GCS.TASK", "GET", task) for task in tasks])
+    for task, reply in zip(tasks, replies):
+        info = fields(reply)
+        found["task", task] = (info[b"spec"].decode(), info[b"state"].decode(), info[b"batch"])
+    replies = pipelined(client, [("GCS.OBJECT", "GET", name) for name in objects])
+    for name, reply in zip(objects, replies):
+        info = fields(reply)
+        places = [fields(place) for place in info[b"locations"]]
+        found["object", name] = (
+            info[b"bytes"], bool(info[b"pinned"]), bool(info[b"kept"]),
+            frozenset((place[b"node"].decode(), place[b"copy"].decode()) for place in places),
+            info[b"batch"])
+    for reference in references(client):
+        found["reference", reference[b"pid"], reference[b"object"].decode()] = True
+    return found
+
+
+def references(client):
+    cursor = b"0"
+    while True:
+        cursor, page = client.execute_command("GCS.MEMORY", "REFS", "CURSOR", cursor, "COUNT", 250)
+        yield from map(fields, page)
+        if int(cursor) == 0:
+            return
