@@ -252,11 +252,15 @@ class Rounds:
         for number, writer in enumerate(writers):
             self.answered += sum(1 for o in writer.operations if o.answered)
             low = floor[number] if floor else leading(writer, cutoff)
-            count, wrong = agreement(writer, found, low)
+            moments, wrong = agreement(writer, found, low)
             problems += wrong
-            if count is None:
+            if not moments:
                 continue
-            problems += judge_entries(writer, count, entries)
+            # What came and went leaves no trace but in the deletion log: it tells moments apart.
+            count, wrong = min(
+                ((moment, judge_entries(writer, moment, entries)) for moment in moments),
+                key=lambda judged: len(judged[1]))
+            problems += wrong
             self.adopt(number, writer, count)
         known = {key for things in self.things for key in things}
         if not problems:
@@ -306,8 +310,8 @@ def leading(writer, cutoff):
 
 
 def agreement(writer, found, low):
-    """After how many of a writer's operations all of its things were as they were found, and at least
-    `low`; with what is wrong when there is no such moment."""
+    """After how many of a writer's operations, at least `low`, all of its things were as they were
+    found: each such number; with what is wrong when there is none."""
     operations = writer.operations
     sent = sum(1 for operation in operations if operation.sent is not None)
     history = {key: [(0, value)] for key, value in writer.base.items()}
@@ -331,7 +335,7 @@ def agreement(writer, found, low):
                          f"(writer {writer.number}, {low} of {sent} count; it was "
                          f"{[(at, repr(value)[:80]) for at, value in values]})")
     if wrong:
-        return None, wrong[:5]
+        return [], wrong[:5]
     total = 0
     moments = []
     for moment in range(sent + 1):
@@ -339,8 +343,8 @@ def agreement(writer, found, low):
         if total == len(history) and moment >= low:
             moments.append(moment)
     if not moments:
-        return None, [f"writer {writer.number}: its things are of different moments"]
-    return moments[0], []
+        return [], [f"writer {writer.number}: its things are of different moments"]
+    return moments, []
 
 
 def judge_entries(writer, count, entries):
