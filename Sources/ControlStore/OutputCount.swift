@@ -66,8 +66,13 @@ struct EarlyOutputs {
 
     static func isDistant(_ object: RecordID) -> Bool { object.index & ~putBit > farMax }
 
+    /// Notes an object that came before a record of its task.
+    ///
+    /// Not a put with a high number: a task that runs has its record before it puts, and drivers put
+    /// under random numbers for which there is no task.
     @inline(__always)
     mutating func note(_ object: RecordID) {
+        guard object.index & Self.putBit == 0 || !Self.isDistant(object) else { return }
         any |= Self.bit(of: object.unique)
         guard object.index & ~Self.putBit > Self.nearMax else { return }
         far |= Self.halfBit(of: object.unique)
