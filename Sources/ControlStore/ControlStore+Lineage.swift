@@ -347,7 +347,10 @@ extension ControlStore {
     mutating func sweepStray(_ reference: UInt32) {
         let key = key(ofStray: reference)
         guard key.kind == .need else { return removeDeadStray(reference) }
-        settleStrayNeed(reference, locate(RecordKey(key.id, .object)).place != nil)
+        let isThere = locate(RecordKey(key.id, .object)).place != nil
+        // Looking for the object may have swept it, and moved or settled this record on the way.
+        guard let place = estate.find(key, memory.seeds) else { return }
+        settleStrayNeed(place.pointee, isThere)
     }
 }
 
