@@ -43,6 +43,7 @@ let package = Package(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CSystem"),
+        .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
 
         // The core: no socket, no clock of the system, no Foundation.
         .target(name: "Identifiers", swiftSettings: common),
@@ -62,6 +63,11 @@ let package = Package(
         .target(
             name: "PlasmaStore", dependencies: ["Identifiers", "PlasmaProtocol", "CSystem"],
             swiftSettings: uncheckedInRelease),
+
+        // Flushed records on disk.
+        .target(
+            name: "DiskTier", dependencies: ["Identifiers", "ControlStore", "CRocksDB", "CSystem"],
+            swiftSettings: common),
 
         // Sockets, timers and clients.
         .target(name: "EventLoop", dependencies: ["CLibevent", "CSystem"], swiftSettings: common),
@@ -102,7 +108,7 @@ let package = Package(
             name: "gcs-server",
             dependencies: [
                 "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
-                "AppendOnlyFile", "EventLoop",
+                "AppendOnlyFile", "DiskTier", "EventLoop",
             ],
             swiftSettings: common),
         .executableTarget(
@@ -142,9 +148,12 @@ let package = Package(
         .testTarget(
             name: "CommandsTests",
             dependencies: [
-                "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
+                "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server", "DiskTier",
             ],
             exclude: ["Transcripts"], swiftSettings: common),
+        .testTarget(
+            name: "DiskTierTests", dependencies: ["Identifiers", "ControlStore", "DiskTier"],
+            swiftSettings: common),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
         .testTarget(
             name: "PlasmaProtocolTests", dependencies: ["Identifiers", "PlasmaProtocol"],

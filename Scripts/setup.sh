@@ -2,7 +2,7 @@
 # Installs the Debian packages that are missing; does nothing when none is.
 set -euo pipefail
 
-packages=(libevent-dev libhiredis-dev redis-tools redis-server pkg-config python3-venv make git)
+packages=(libevent-dev libhiredis-dev librocksdb-dev redis-tools redis-server pkg-config python3-venv make git)
 
 if ! command -v swift >/dev/null; then
     echo "swift is not on the PATH: install Swift 6.3 from https://www.swift.org/install" >&2

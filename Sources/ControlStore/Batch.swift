@@ -97,6 +97,8 @@ struct Batch {
     /// Its name: 4 bytes of length, then the bytes.
     var name: UnsafeMutableRawPointer?
     var region = Region(isWide: false)
+    /// What it has on disk; `nil` while nothing was written there.
+    var disk: UnsafeMutablePointer<DiskPart>?
     /// The next of the batches waiting to be freed.
     var nextInGraveyard: BatchPointer?
 

@@ -7,7 +7,9 @@ internal import Identifiers
 /// for `maintain()`.
 public struct ControlStore: ~Copyable {
     /// Milliseconds since 1970.
-    public var now: Int64 = 0
+    public var now: Int64 = 0 {
+        didSet { memory.clock = UInt32(truncatingIfNeeded: now >> 6) }
+    }
     /// Ended ids are remembered this long, in milliseconds (`batch-tombstone-secs`).
     public var tombstoneMilliseconds: Int64 = 3_600_000
     /// Entries of the log at most (`gc-log-max-len`).
@@ -36,6 +38,7 @@ public struct ControlStore: ~Copyable {
     var nodesCheckedAt: Int64 = 0
     var actors = ActorTable()
     var journal = Journal()
+    var flushing = Flushing()
     /// Entries of the log that were loaded, in no order.
     var loadedEntries: [DeletionLog.Entry] = []
     /// Deferred batches that are free to go, and how many of them went.
@@ -199,6 +202,7 @@ extension ControlStore {
         count(key.kind, -1)
         if site.isStray { return removeStray(place.pointee) }
         batch.pointee.count(key.kind, -1)
+        if let disk = batch.pointee.disk { removeFromDisk(key, disk) }
         batch.pointee.region.remove(key, &memory)
         compact(batch)
     }
@@ -226,6 +230,7 @@ extension ControlStore {
     mutating func bury(_ batch: BatchPointer) {
         setDeadline(batch, 0)
         unlinkDependencies(batch)
+        dropDiskPart(batch)
         batches.remove(batch, memory.seeds)
         batch.pointee.nextInGraveyard = nil
         if let last = graveyardEnd {
@@ -242,6 +247,8 @@ extension ControlStore {
     ///
     /// - Complexity: O(nodes).
     public mutating func reset() {
+        dropDiskParts()
+        flushing.abandon()
         buryTables()
         root = Self.makeBatch(.root, now: now, &memory)
         batches.insert(root, &memory)

@@ -279,6 +279,13 @@ extension HashIndex {
         return (position >> UInt64(32 - localDepth) + 1) << UInt64(32 - localDepth)
     }
 
+    /// Gives the only segment back when nothing is held.
+    mutating func releaseIfEmpty(_ pool: inout Pool) {
+        guard count == 0, depth == 0, let root else { return }
+        pool.give(root)
+        self = HashIndex()
+    }
+
     /// Frees segments while `budget` lasts (1 for each, 16 when a chunk is unmapped), those of the upper hashes last; `position` is 0 at first.
     ///
     /// - Returns: whether everything is freed; the index is then empty.

@@ -4,6 +4,10 @@ struct Memory: ~Copyable {
     let seeds: HashSeeds
     /// Bytes of records too large for a slab, mapped one by one.
     var largeByteCount = 0
+    /// Bytes of all slabs.
+    var slabByteCount = 0
+    /// The time in units of 64 ms; it wraps.
+    var clock: UInt32 = 0
 
     init(seeds: HashSeeds) { self.seeds = seeds }
 }

@@ -55,7 +55,7 @@ extension Region {
         var bestShare: UInt64 = 768
         for number in 0..<slabCount where number != current {
             let slab = slabs[Int(number)]
-            guard slab.base != nil, slab.usedByteCount > 0 else { continue }
+            guard slab.base != nil, slab.usedByteCount > 0, !slab.isFlushing else { continue }
             let share = UInt64(slab.liveByteCount) << 10 / UInt64(slab.usedByteCount)
             if share < bestShare {
                 bestShare = share

@@ -20,10 +20,12 @@ extension Region {
         let byteCount = isChunk ? Pool.chunkByteCount : Pool.grantedByteCount(for: wanted)
         let base = isChunk ? memory.pool.takeChunk() : memory.pool.take(wanted)
         current = freeNumber(&memory)
-        slabs?[Int(current)] = Slab(base: base, usedByteCount: 0, liveByteCount: 0)
+        slabs?[Int(current)] = Slab(
+            base: base, usedByteCount: 0, liveByteCount: 0, startedAt: memory.clock)
         offset = 0
         limit = UInt32(byteCount)
         allocatedByteCount += byteCount
+        memory.slabByteCount += byteCount
     }
 
     private mutating func closeSlab() {
@@ -82,6 +84,7 @@ extension Region {
         if isChunk { memory.pool.giveChunk(base) }
         let byteCount = isChunk ? Pool.chunkByteCount : memory.pool.give(base)
         allocatedByteCount -= byteCount
+        memory.slabByteCount -= byteCount
         return byteCount
     }
 

@@ -2,11 +2,12 @@ internal import Glibc
 public import Identifiers
 
 /// A record's id and kind, in the form the tables compare.
-public struct RecordKey: Equatable, Sendable {
+public struct RecordKey: Hashable, Sendable {
     var batch: UInt64
     var unique: UInt64
     var index: UInt32
-    var kind: RecordKind
+    /// What the record describes.
+    public internal(set) var kind: RecordKind
 
     /// The key of the record of this kind about `id`.
     @inline(__always)
@@ -39,6 +40,10 @@ struct Region {
         var usedByteCount: UInt32
         /// Bytes of records that are still referred to.
         var liveByteCount: UInt32
+        /// When it was begun, or last left alone by a flush; in ticks of `Memory.clock`.
+        var startedAt: UInt32 = 0
+        /// Whether its records are on their way to the disk: nothing else empties it.
+        var isFlushing = false
     }
 
     /// What precedes a record too large for a slab, in a mapping of its own.

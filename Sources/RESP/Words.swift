@@ -110,3 +110,32 @@ public struct Words {
         return self[position]
     }
 }
+
+/// A copy of a request, for a command that is carried out later.
+public struct KeptWords: Sendable {
+    private let bytes: [UInt8]
+    private let ranges: [WordRange]
+
+    /// A copy of all words.
+    public init(_ words: Words) {
+        var bytes: [UInt8] = []
+        var ranges: [WordRange] = []
+        for index in 0..<words.count {
+            let word = words[index]
+            ranges.append(WordRange(offset: UInt32(bytes.count), count: UInt32(word.count)))
+            bytes.append(contentsOf: UnsafeBufferPointer(start: word.start, count: word.count))
+        }
+        self.bytes = bytes
+        self.ranges = ranges
+    }
+
+    /// Lends the words.
+    public func withWords(_ body: (Words) -> Void) {
+        bytes.withUnsafeBufferPointer { bytes in
+            ranges.withUnsafeBufferPointer { ranges in
+                guard let base = bytes.baseAddress, let first = ranges.baseAddress else { return }
+                body(Words(base: base, ranges: first, count: ranges.count))
+            }
+        }
+    }
+}

@@ -282,12 +282,13 @@ extension Server {
     ///
     /// - Returns: whether work is left.
     public mutating func work() -> Bool {
+        let isFlushing = !state.pointee.isLoading && state.pointee.advanceFlush()
         let isWalking = state.pointee.advanceWaiting()
         resumeAnswered()
         // What follows from the records by itself waits until all of them are there.
         let isMaintaining = !state.pointee.isLoading && state.pointee.store.maintain()
         state.pointee.announceDeletions()
-        return isWalking || isMaintaining
+        return isFlushing || isWalking || isMaintaining
     }
 
     /// Sends what the turn produced.

@@ -52,6 +52,19 @@ public struct ServerSettings: Equatable, Sendable {
     /// `dbfilename`: the snapshot, in `dir`.
     public var snapshotName = "dump.gcs"
 
+    /// `flush-policy`: what says when records leave memory.
+    public var flushPolicy = FlushPolicyName.simple
+    /// `flush-when-at-least-bytes`: the window of memory that records may take.
+    public var flushWindowByteCount = 2 << 30
+    /// `flush-period-secs`: how often the policy flushes.
+    public var flushPeriod = Duration.seconds(10)
+    /// `flush-num-entries-each-time`: records flushed in a period at least.
+    public var flushRecordCountPerPeriod = 10_000
+    /// `flush-older-than-secs`: what the policy `age` flushes.
+    public var flushAge = Duration.seconds(3600)
+    /// `flush-target`: where records go.
+    public var flushTarget = FlushTarget.disk
+
     /// `loglevel`: how much is logged.
     public var logLevel = LogLevel.notice
     /// `logfile`: where to, or empty for standard output.
@@ -67,7 +80,7 @@ extension ServerSettings {
     /// Every setting of `gcs-server`, declared once.
     public static let table = SettingTable(
         program: "gcs-server", file: "conf/gcs.conf", defaults: ServerSettings(),
-        sections: [network, clients, memory, persistence, general])
+        sections: [network, clients, memory, persistence, flushing, general])
 
     private static let network = SettingSection<ServerSettings>(
         "Network",
@@ -193,9 +206,9 @@ extension ServerSettings {
             Setting(
                 "dir", \.directory, .text, isLive: false, example: "\"/var/lib/gcs\"",
                 docs: """
-                    Where the append-only file and snapshots lie: a local disk. It must be there; \
-                    a file `gcs.lock` in it keeps a second server out. Have room for three times \
-                    what the records take, and 1 GB more.
+                    Where the append-only file, snapshots and flushed records lie: a local disk. It \
+                    must be there; a file `gcs.lock` in it keeps a second server out. Have room \
+                    for three times what the records take, and 1 GB more.
                     """),
             Setting(
                 "appendonly", \.appendOnly, .yesNo,
@@ -227,6 +240,49 @@ extension ServerSettings {
                 docs: """
                     The snapshot that SAVE and BGSAVE write, in `dir`. It is loaded at the start \
                     when there is no append-only file to load.
+                    """),
+        ])
+
+    private static let flushing = SettingSection<ServerSettings>(
+        "Flushing",
+        [
+            Setting(
+                "flush-policy", \.flushPolicy, .choice,
+                docs: """
+                    What moves old task and object records out of memory. `simple`: hold the \
+                    window of `flush-when-at-least-bytes`. `age`: whatever was not written for \
+                    `flush-older-than-secs`, however much memory there is. `none`: only \
+                    GCS.FLUSH does.
+                    """),
+            Setting(
+                "flush-when-at-least-bytes", \.flushWindowByteCount,
+                .byteCount((1 << 20)...(1 << 50)),
+                docs: """
+                    The window: nothing is flushed below this much memory held by records. \
+                    Above it the oldest leave memory, as many as needed to stay near it. Writes \
+                    that the disk cannot keep up with wait at an eighth above. Indexes of the \
+                    records come on top, and what the process needs besides.
+                    """),
+            Setting(
+                "flush-period-secs", \.flushPeriod, .seconds(1...86_400),
+                docs: "How often the policy flushes."),
+            Setting(
+                "flush-num-entries-each-time", \.flushRecordCountPerPeriod,
+                .integer(1...Int(Int32.max)),
+                docs: """
+                    Records flushed in each period while memory is at the window or above: at \
+                    least so many. More when writes outrun it, so that the window holds. Also \
+                    what GCS.FLUSH without a count flushes.
+                    """),
+            Setting(
+                "flush-older-than-secs", \.flushAge, .seconds(0...Int(Int32.max)),
+                docs: "What the policy `age` flushes: records not written for this long."),
+            Setting(
+                "flush-target", \.flushTarget, .choice,
+                docs: """
+                    `disk`: flushed records are in `flushed` under `dir`, and read from there; \
+                    not with `appendonly yes`, which keeps all records in memory. `discard`: \
+                    they are gone, as in Ray's original.
                     """),
         ])
 

@@ -18,6 +18,7 @@ final class RunningServer {
     private var keeper: LogKeeper?
     /// Why the server cannot go on.
     private(set) var failure: LogError?
+    private var disk: DiskConnection?
 
     /// How often deadlines and idle connections are looked at.
     private static let tick = Duration.milliseconds(100)
@@ -42,6 +43,7 @@ final class RunningServer {
         handlers.initialize(
             to: SocketConnection.Handlers(
                 readable: { Self.readable($0, core) }, writable: { Self.writable($0, core) }))
+        disk = DiskConnection(loop, core, settings)
         limitConnections()
         try listen()
         writePIDFile()
@@ -65,6 +67,7 @@ final class RunningServer {
         }
         listeners = []
         keeper?.stop()
+        disk?.close()
         if !settings.pidFilePath.isEmpty { FileText.remove(settings.pidFilePath) }
         log.write(.warning, "gcs-server is now ready to exit, bye bye...")
     }
@@ -79,6 +82,7 @@ final class RunningServer {
         let isWorking = core.pointee.work()
         let isKeeping = keeper?.keep() ?? false
         let isSending = core.pointee.send(&transport)
+        disk?.carry()
         if core.pointee.state.pointee.isShuttingDown {
             log.write(.warning, "SHUTDOWN was asked for")
             loop.stop()

@@ -74,6 +74,18 @@ final class Connection {
         }
     }
 
+    /// Reads exactly so many bytes.
+    func awaitBytes(_ byteCount: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(byteCount)
+        while bytes.count < byteCount {
+            let count = read(descriptor, &buffer, min(buffer.count, byteCount - bytes.count))
+            guard count > 0 else { return bytes }
+            bytes += buffer[..<count]
+        }
+        return bytes
+    }
+
     /// Reads an array whose last header line tells how many lines follow; all its lines.
     func arrayLines(headerLineCount: Int) -> [String] {
         var bytes: [UInt8] = []

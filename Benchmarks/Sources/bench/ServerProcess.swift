@@ -11,11 +11,13 @@ final class ServerProcess {
     private let process = Process()
 
     private init(
-        _ name: String, _ executable: String, _ arguments: [String], port: Int, directory: String?
+        _ name: String, _ executable: String, _ arguments: [String], port: Int, directory: String?,
+        isPinned: Bool = true
     ) throws {
         self.name = name
         self.port = port
-        let pinned = try Self.pinned(executable, arguments, processor: 0)
+        let pinned =
+            isPinned ? try Self.pinned(executable, arguments, processor: 0) : [executable] + arguments
         process.executableURL = URL(filePath: pinned[0])
         process.arguments = Array(pinned.dropFirst())
         process.standardOutput = FileHandle.nullDevice
@@ -43,8 +45,10 @@ final class ServerProcess {
             ).standardizedFileURL.path
     }
 
-    /// gcs-server, with its files in `directory`.
-    static func gcs(_ settings: [String] = [], directory: String? = nil) throws -> ServerProcess {
+    /// gcs-server, with its files in `directory`; `isPinned`: bound to one processor, as are its threads.
+    static func gcs(
+        _ settings: [String] = [], directory: String? = nil, isPinned: Bool = true
+    ) throws -> ServerProcess {
         let folder = try folder()
         let executable = "\(folder)/gcs-server"
         guard FileManager.default.isExecutableFile(atPath: executable) else {
@@ -52,7 +56,8 @@ final class ServerProcess {
         }
         let port = try Connection.freePort()
         return try ServerProcess(
-            "gcs-server", executable, ["--port", "\(port)"] + settings, port: port, directory: directory)
+            "gcs-server", executable, ["--port", "\(port)"] + settings, port: port, directory: directory,
+            isPinned: isPinned)
     }
 
     /// redis-server, with its files in `directory`.

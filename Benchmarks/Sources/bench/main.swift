@@ -2,7 +2,7 @@ import Foundation
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 let help = """
-    bench [throughput] [memory] [references] [listing] [steps] [durability] [--quick] [--record]
+    bench [throughput] [memory] [references] [listing] [steps] [durability] [flush] [--quick] [--record]
 
       throughput  commands per second and server CPU per million commands, beside redis-server
       memory      bytes per record, time of END, gaps seen by a pinger, memory given back
@@ -10,6 +10,7 @@ let help = """
       listing     gcs memory over a million references, and what a pinger sees meanwhile
       steps       how long a turn of the loop takes while many things go at once, in microseconds
       durability  what the append-only file costs, loading, its size in ten minutes of overwriting
+      flush       a window of memory under load, reads of flushed records, END of a batch half on disk
       --quick     a tenth of the work: to see that it runs, not to quote
       --record    also write the tables to results/<date>.md
 
@@ -21,7 +22,9 @@ guard !arguments.contains("--help") else {
     print(help, terminator: "")
     exit(0)
 }
-let known: Set = ["throughput", "memory", "references", "listing", "steps", "durability", "--quick", "--record"]
+let known: Set = [
+    "throughput", "memory", "references", "listing", "steps", "durability", "flush", "--quick", "--record",
+]
 if let unknown = arguments.first(where: { !known.contains($0) }) {
     FileHandle.standardError.write(Data("bench: no such argument: \(unknown)\n\n\(help)".utf8))
     exit(64)
@@ -39,6 +42,7 @@ do {
     if named.isEmpty || named.contains("listing") { try MemoryListing(isQuick: isQuick).run(&report) }
     if named.isEmpty || named.contains("steps") { try Steps(isQuick: isQuick).run(&report) }
     if named.contains("durability") { try Durability(isQuick: isQuick).run(&report) }
+    if named.contains("flush") { try FlushUse(isQuick: isQuick).run(&report) }
     if arguments.contains("--record") { try report.record() }
 } catch {
     FileHandle.standardError.write(Data("bench: \(error)\n".utf8))

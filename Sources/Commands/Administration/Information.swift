@@ -26,6 +26,7 @@ extension ServerState {
         add("Commandstats", isUsual: false) { commandLines }
         add("Keyspace") { ["db0:keys=\(store.keyCount),expires=\(store.deadlineCount),avg_ttl=0"] }
         add("GCS") { gcsLines }
+        add("Flush") { flushLines }
         return text
     }
 

@@ -31,6 +31,9 @@ public struct Command: Sendable {
         /// A connection in RESP2 may send it while it is subscribed.
         public static let whileSubscribed = Flags(rawValue: 1 << 6)
 
+        /// It adds records, and waits while memory has no room for them.
+        public static let addsRecords = Flags(rawValue: 1 << 7)
+
         var words: [StaticString] {
             var words: [StaticString] = []
             if contains(.write) { words.append("write") }

@@ -42,7 +42,7 @@ extension Command {
         subscribe, psubscribe, unsubscribe, punsubscribe, publish, pubsub,
         // The connection and the server.
         ping, echo, hello, quit, reset, select, client,
-        command, config, info, dbsize, flushall, flushdb, load, time, shutdown,
+        command, config, info, dbsize, flushall, flushdb, gcsFlush, load, time, shutdown,
         bgrewriteaof, bgsave, save, lastsave,
     ]
 }

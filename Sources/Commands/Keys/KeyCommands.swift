@@ -70,9 +70,15 @@ extension Command {
         let options = try call.scanOptions(takesType: true)
         var keys: [[UInt8]] = []
         let filter = ScanFilter(type: options.type)
-        let next = call.store.scan(from: cursor, budget: options.count, filter: filter) { key in
+        if cursor >= ServerState.diskCursor {
+            return call.pageOfDisks(cursor, count: options.count, glob: options.glob)
+        }
+        var next = call.store.scan(from: cursor, budget: options.count, filter: filter) { key in
             let name = key.name
             if options.glob?.matches(name) ?? true { keys.append(name) }
+        }
+        if next == 0, filter.takesRecords, call.store.nextDiskPart(from: 0) != nil {
+            next = ServerState.diskCursor
         }
         call.writePage(next, keys)
     }

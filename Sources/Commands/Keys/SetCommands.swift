@@ -50,12 +50,16 @@ extension Command {
         let options = try call.scanOptions(takesType: false)
         var keys: [[UInt8]] = []
         var next: UInt64 = 0
+        if let batch, cursor >= ServerState.diskCursor {
+            return call.pageOfDisk(batch, cursor, count: options.count, glob: options.glob)
+        }
         if let batch {
             next =
                 call.store.scanMembers(of: batch, from: cursor, budget: options.count) { id, kind in
                     let name = ScannedKey.record(id, kind).name
                     if options.glob?.matches(name) ?? true { keys.append(name) }
                 } ?? 0
+            if next == 0, call.store.hasDiskPart(batch) { next = ServerState.diskCursor }
         }
         call.writePage(next, keys)
     }
@@ -74,9 +78,6 @@ extension Call {
 
     /// Writes a page of a scan.
     func writePage(_ cursor: UInt64, _ keys: [[UInt8]]) {
-        reply.array(2)
-        reply.bulk(text: String(cursor))
-        reply.array(keys.count)
-        for key in keys { reply.bulk(key) }
+        reply.page(cursor, keys)
     }
 }

@@ -5,7 +5,7 @@ internal import RESP
 extension Command {
     static let objectAdd = Command(
         "ADD", "Records that a node has a copy of an object.",
-        group: .objects, flags: [.write, .fast],
+        group: .objects, flags: [.write, .fast, .addsRecords],
         arguments: [
             .string("object"), .string("node"), .integer("bytes"), .flag("SECONDARY").optional,
         ],
@@ -37,7 +37,7 @@ extension Command {
 
     static let objectSpilled = Command(
         "SPILLED", "Records where a node has an object on disk; an empty URL takes that back.",
-        group: .objects, flags: [.write, .fast],
+        group: .objects, flags: [.write, .fast, .addsRecords],
         arguments: [.string("object"), .string("node"), .string("url")], reply: "OK"
     ) { (call) throws(CommandError) in
         let id = try call.id()
@@ -112,6 +112,10 @@ extension Command {
             } else {
                 break
             }
+        }
+        if isRecursive, call.store.awayCount > 0 {
+            throw .text(
+                "ERR RECURSIVE looks at records in memory only, and some are flushed to disk")
         }
         var freeing = Freeing(try call.ids())
         freeing.isRecursive = isRecursive

@@ -24,12 +24,23 @@ public final class Pending {
         case read(after: LogID, count: Int, deadline: Int64)
         /// SAVE: the snapshot that is being written.
         case save
+        /// A request that was put aside: a record comes from disk first, or memory has no room.
+        case request(HeldRequest)
+        /// A page of SCAN or SSCAN from a batch's part on disk.
+        case page(DiskPage)
+        /// GCS.FLUSH, until so many records were flushed since the start.
+        case flush(from: Int, upTo: Int)
     }
 
     /// What is to be done.
     public var work: Work
     var cursor: UInt64 = 0
     var count = 0
+    /// The read of a part on disk that is waited for; 0: none.
+    var ticket: UInt64 = 0
+    /// Whether records are kept where they are until the walk has ended.
+    var isWalking = false
+    var walkStart: UInt64 = 0
     /// Whether every element is found, and the reply's head is written.
     var isFound = false
     /// The elements found and not handed over yet, in pieces: no piece is ever moved to grow.

@@ -8,7 +8,8 @@ extension ServerState {
     /// Static over a pointer: the command changes the state while it runs.
     @inline(__always)
     public static func execute(
-        _ words: Words, of session: SessionPointer, _ state: UnsafeMutablePointer<ServerState>
+        _ words: Words, of session: SessionPointer, _ state: UnsafeMutablePointer<ServerState>,
+        isReady: Bool = false
     ) {
         let start = state.pointee.output.count
         state.pointee.output.version = session.pointee.version
@@ -22,6 +23,12 @@ extension ServerState {
         if position < 0 {
             refuseUnknown(words, position, session, state)
         } else if admits(position, words, session, state) {
+            if state.pointee.flush.isWatching, !isReady,
+                state.pointee.mustWait(position, words, session)
+            {
+                state.pointee.statistics.commandCount &-= 1
+                return
+            }
             run(position, words, session, state)
         }
         if session.pointee.replyMode != .on { silence(session, from: start, state) }

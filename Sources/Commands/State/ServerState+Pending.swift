@@ -9,13 +9,13 @@ extension Call {
         let pending = Pending(work, version: session.pointee.version)
         session.pointee.pending = pending
         if state.pointee.advance(session, pending) { return session.pointee.pending = nil }
-        state.pointee.waiting.append(session)
+        state.pointee.putAside(session)
     }
 }
 
 extension ServerState {
     /// Elements that one slice of a walk looks at.
-    private static var sliceCount: Int { 1000 }
+    static var sliceCount: Int { 1000 }
 
     /// Does a slice of what a connection waits for; the reply's head when all is found, then its pieces as
     /// the connection takes them.
@@ -40,20 +40,10 @@ extension ServerState {
     private mutating func find(_ pending: Pending) -> Bool {
         switch pending.work {
         case .keys(let glob):
-            pending.cursor = store.scan(from: pending.cursor, budget: Self.sliceCount) { key in
-                let name = key.name
-                if glob.matches(name) { pending.add { $0.bulk(name) } }
-            }
-            guard pending.cursor == 0 else { return false }
+            guard findKeys(pending, glob) else { return false }
             output.array(pending.count)
         case .members(let batch):
-            // A batch that ended meanwhile has no members left to tell; those told are told.
-            pending.cursor =
-                store.scanMembers(of: batch, from: pending.cursor, budget: Self.sliceCount) {
-                    id, kind in
-                    pending.add { $0.bulk(ScannedKey.record(id, kind).name) }
-                } ?? 0
-            guard pending.cursor == 0 else { return false }
+            guard findMembers(pending, batch) else { return false }
             output.set(pending.count)
         case .range(let from, let to, let isReverse, let left):
             guard readRange(pending, from, to, isReverse, left) else { return false }
@@ -74,6 +64,7 @@ extension ServerState {
             } else {
                 output.error("ERR the snapshot could not be written; the server's log says why")
             }
+        case .request, .page, .flush: return false
         }
         return true
     }
@@ -144,8 +135,9 @@ extension ServerState {
             guard let pending = session.pointee.pending else { continue }
             answer(session) { state in state.advance(session, pending) }
             guard session.pointee.pending != nil, !pending.isFound else { continue }
+            guard pending.ticket == 0 else { continue }
             switch pending.work {
-            case .read, .save: continue
+            case .read, .save, .request, .page, .flush: continue
             default: isWalking = true
             }
         }
@@ -155,7 +147,7 @@ extension ServerState {
     /// Writes a late reply, or a part of it, into the connection's own queue.
     ///
     /// - Parameter write: writes to `output`, and tells whether the reply is whole.
-    private mutating func answer(
+    mutating func answer(
         _ session: SessionPointer, _ write: (inout ServerState) -> Bool
     ) {
         let start = output.count
@@ -181,7 +173,9 @@ extension ServerState {
     public mutating func takeAnswered() -> [SessionPointer] {
         guard !waiting.isEmpty else { return [] }
         let answered = waiting.filter { $0.pointee.pending == nil }
-        if !answered.isEmpty { waiting.removeAll { $0.pointee.pending == nil } }
+        guard !answered.isEmpty else { return [] }
+        waiting.removeAll { $0.pointee.pending == nil }
+        for session in answered { session.pointee.isWaiting = false }
         return answered
     }
 

@@ -36,6 +36,8 @@ public struct ServerState: ~Copyable {
     private(set) var isRestricted = false
     /// Counters for INFO.
     public var statistics = Statistics()
+    /// Where flushing stands.
+    public var flush = FlushState()
     /// The connections that registered nodes last, by the node's name.
     var registrants: [[UInt8]: UInt64] = [:]
     /// Set by SHUTDOWN.
@@ -75,6 +77,7 @@ public struct ServerState: ~Copyable {
         store.logCountMax = settings.deletionLogLengthMax
         store.isCountingReferences = settings.referenceCounting
         store.nodeTimeoutMilliseconds = settings.nodeTimeout.components.seconds * 1000
+        store.setDiscarding(settings.flushTarget == .discard)
         host.settingsChanged(settings)
     }
 }
@@ -133,6 +136,7 @@ extension ServerState {
         dirty.removeAll { $0 == session }
         waiting.removeAll { $0 == session }
         if session.pointee.held.byteCount > 0 { held.removeAll { $0 == session } }
+        forgetWaits(of: session)
         let position = session.pointee.position
         sessions.swapAt(position, sessions.count - 1)
         sessions[position].pointee.position = position

@@ -42,6 +42,8 @@ public struct Session {
     public var isDirty = false
     /// Its channels and patterns.
     public var subscriptionCount: Int32 = 0
+    /// Whether the server's list of connections that wait has it.
+    var isWaiting = false
     /// The part of the loop's output that is its own.
     public var chunkStart = 0
     /// The end of that part.

@@ -5,7 +5,7 @@ internal import RESP
 extension Command {
     static let taskAdd = Command(
         "ADD", "Records a task, or replaces its record.",
-        group: .tasks, complexity: "O(arguments)", flags: [.write, .fast],
+        group: .tasks, complexity: "O(arguments)", flags: [.write, .fast, .addsRecords],
         arguments: [
             .string("task"), .string("spec"),
             .words("state", TaskState.names).after("STATE").optional,

@@ -1,0 +1,2 @@
+#include <sys/select.h>  // first: see CLibevent/shim.h
+#include <rocksdb/c.h>

@@ -1,0 +1,182 @@
+internal import Identifiers
+
+/// Slabs on their way to the disk, oldest first, and what the disk is asked.
+///
+/// A slab is picked, its live records are copied into groups, and the groups are written; when a write
+/// has returned, records that are still what was written leave memory. Then the slab is freed; what is
+/// left in it (what changed meanwhile, what is not flushed) moves first, or stays when it is much.
+struct Flushing: ~Copyable {
+    /// A slab that could be flushed.
+    struct Candidate {
+        /// Ticks since it was begun.
+        var age: UInt32
+        var slot: UInt32
+        var generation: UInt32
+        var slab: UInt32
+    }
+
+    /// Groups under way at most.
+    static let groupCountMax = 4
+    /// Bytes and records after which a group is handed on.
+    static let groupByteCountMax = 1 << 20
+    static let groupRecordCountMax = 10_000
+    /// Larger records stay in memory.
+    static let recordByteCountMax = 16 << 20
+    /// Candidates that one look at all slabs finds at most.
+    static let candidateCountMax = 4096
+
+    /// Whether records are forgotten rather than written.
+    var isDiscarding = false
+    /// Records forgotten in the present slice.
+    var discardedCount = 0
+
+    // Choosing.
+    var candidates: [Candidate] = []
+    var nextCandidate = 0
+    /// The slot that the look at all slabs has come to; `nil` while none is under way.
+    var lookSlot: UInt32?
+    var lookCutoff = UInt32.min
+    /// Records flushed and slabs freed since the last look ended; nothing means that nothing can be.
+    var yield = 0
+    /// Milliseconds since 1970 before which no look at the slabs begins.
+    var nextLookAt: Int64 = 0
+
+    // Collecting.
+    var job: (name: SlabName, offset: UInt32)?
+    var group = DiskGroup()
+
+    // Under way.
+    var groupCount = 0
+    /// Records in groups that are under way or being built.
+    var recordCount = 0
+    /// Bytes that go when what is under way is done.
+    var byteCount = 0
+    var arrived: [DiskReply] = []
+    var arrivedOffset = 0
+    var arrivedRun = 0
+    var arrivedRunCount = 0
+    var sweeping: [SlabName] = []
+    var sweepOffset: UInt32 = 0
+
+    /// What is to be asked of the disk.
+    var requests: [DiskRequest] = []
+    /// Batches whose removal from the disk is under way, and how often.
+    var dropping: [UInt64: Int] = [:]
+    /// Walks over all keys, or all members of a batch, that are under way: meanwhile no record leaves
+    /// memory.
+    var walkCount = 0
+    /// Records that came back from disk during such walks, each with its number in the order of coming.
+    var returned: [RecordKey: UInt64] = [:]
+    var returnCount: UInt64 = 0
+    /// Records away, of all batches.
+    var awayCount = 0
+    /// Batches with a part on disk.
+    var partCount = 0
+    /// Records that were flushed since the start.
+    var flushedCount = 0
+    /// How often the store was emptied.
+    var epoch: UInt64 = 0
+    /// Why the last write failed; `nil` while writes succeed.
+    var failure: String?
+    /// Milliseconds since 1970 before which no write is tried again.
+    var retryAt: Int64 = 0
+
+    /// Forgets all slabs: the store was emptied, and names of slabs begin anew.
+    mutating func abandon() {
+        epoch += 1
+        recordCount -= group.count
+        group = DiskGroup()
+        (job, lookSlot) = (nil, nil)
+        (candidates, nextCandidate, sweeping) = ([], 0, [])
+        (sweepOffset, byteCount, returned) = (0, 0, [:])
+    }
+}
+
+extension ControlStore {
+    /// Bytes of memory that records take: what the window of a flush policy is about.
+    ///
+    /// Indexes come on top: about 8 bytes for each record in memory.
+    public var heldByteCount: Int { memory.slabByteCount + memory.largeByteCount }
+    /// Records that are on disk and not in memory.
+    public var awayCount: Int { flushing.awayCount }
+    /// Records flushed since the start.
+    public var flushedCount: Int { flushing.flushedCount }
+    /// Records on their way to the disk.
+    public var flushingCount: Int { flushing.recordCount }
+    /// Whether any batch has a part on disk.
+    public var hasDiskParts: Bool { flushing.partCount > 0 }
+    /// Whether records are on their way out of memory.
+    public var isFlushing: Bool {
+        flushing.groupCount > 0 || !flushing.arrived.isEmpty || !flushing.sweeping.isEmpty
+            || flushing.lookSlot != nil
+    }
+    /// Why writes to the disk fail; `nil` while they succeed.
+    public var flushFailure: String? { flushing.failure }
+    /// Removals that the disk has not carried out yet.
+    public var diskBacklogCount: Int { flushing.dropping.count }
+
+    /// What the disk is to be asked, in order; the owner carries it there.
+    public mutating func takeDiskRequests() -> [DiskRequest] {
+        guard !flushing.requests.isEmpty else { return [] }
+        defer { flushing.requests.removeAll(keepingCapacity: true) }
+        return flushing.requests
+    }
+
+    /// Takes in the disk's answer to a write or a removal; the work follows in slices.
+    public mutating func receive(_ reply: DiskReply) { flushing.arrived.append(reply) }
+}
+
+// MARK: - The parts of batches on disk
+
+extension ControlStore {
+    func filterHash(_ key: RecordKey) -> UInt64 {
+        memory.seeds.hash(unique: key.unique, index: key.index, kind: key.kind)
+    }
+
+    mutating func diskPart(_ batch: BatchPointer) -> UnsafeMutablePointer<DiskPart> {
+        if let disk = batch.pointee.disk { return disk }
+        let disk = UnsafeMutablePointer<DiskPart>.allocate(capacity: 1)
+        disk.initialize(to: DiskPart())
+        batch.pointee.disk = disk
+        flushing.partCount += 1
+        return disk
+    }
+
+    /// Has a record removed from the disk, if it may be there.
+    @inline(never)
+    mutating func removeFromDisk(_ key: RecordKey, _ disk: UnsafeMutablePointer<DiskPart>) {
+        guard disk.pointee.filter.mayContain(filterHash(key)) else { return }
+        disk.pointee.deleting[key, default: 0] += 1
+        disk.pointee.version &+= 1
+        if case .delete(var keys)? = flushing.requests.last, keys.count < 10_000 {
+            flushing.requests.removeLast()
+            keys.append(key)
+            flushing.requests.append(.delete(keys))
+        } else {
+            flushing.requests.append(.delete([key]))
+        }
+    }
+
+    /// Has all that is on disk removed.
+    mutating func dropDiskParts() {
+        var slot: UInt32 = 0
+        while let part = nextDiskPart(from: slot) {
+            if let batch = batches.batch(atSlot: part.slot) { dropDiskPart(batch) }
+            slot = part.slot + 1
+        }
+    }
+
+    /// Has all that a batch has on disk removed: it has ended.
+    mutating func dropDiskPart(_ batch: BatchPointer) {
+        guard let disk = batch.pointee.disk else { return }
+        flushing.awayCount -= disk.pointee.awayCount
+        flushing.partCount -= 1
+        let id = batch.pointee.id
+        flushing.dropping[UInt64(bitPattern: id.rawValue), default: 0] += 1
+        flushing.requests.append(.drop(id, recordCount: disk.pointee.filter.count))
+        disk.pointee.filter.release()
+        disk.deinitialize(count: 1)
+        disk.deallocate()
+        batch.pointee.disk = nil
+    }
+}

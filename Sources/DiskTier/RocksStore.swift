@@ -1,0 +1,261 @@
+internal import CRocksDB
+public import ControlStore
+internal import Glibc
+public import Identifiers
+internal import Synchronization
+
+/// Records in RocksDB, under a directory of their own.
+///
+/// One thread opens, writes and closes; readers lend the database from it. Options and their reasons:
+/// Documentation/decisions/0010-flushed-records-in-rocksdb.md.
+public final class RocksStore: DiskEngine {
+    /// The open database; RocksDB takes calls from any thread.
+    struct Database: @unchecked Sendable {
+        var pointer: OpaquePointer
+    }
+
+    private let path: String
+    private let options: RocksOptions
+    /// Readers hold the lock while they read, and so keep the writer from closing.
+    private let database = Mutex<Database?>(nil)
+    private let isEmptied: Mutex<Bool>
+    /// Whether anything was written, by this run or by one whose contents are kept.
+    private let hasContents: Mutex<Bool>
+
+    /// Nothing is opened before it is used.
+    ///
+    /// - Parameters:
+    ///   - path: the directory; made when it is not there, but not its parents.
+    ///   - keepsContents: whether what another run left is kept; otherwise it is removed at first use.
+    public init(path: String, keepsContents: Bool) {
+        self.path = path
+        options = RocksOptions()
+        isEmptied = Mutex(keepsContents)
+        hasContents = Mutex(keepsContents)
+    }
+
+    // MARK: Writing
+
+    /// Writes records durably, all or none.
+    public func put(_ group: DiskGroup) throws(DiskError) {
+        let batch = rocksdb_writebatch_create()
+        defer { rocksdb_writebatch_destroy(batch) }
+        group.forEach { key, value in
+            rocksdb_writebatch_put(
+                batch, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
+                value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count)
+        }
+        try write(batch)
+        hasContents.withLock { $0 = true }
+    }
+
+    /// Removes records and batches.
+    public func remove(_ keys: [RecordKey], _ batches: [BatchID]) throws(DiskError) {
+        let batch = rocksdb_writebatch_create()
+        defer { rocksdb_writebatch_destroy(batch) }
+        for key in keys {
+            DiskKey(key).withBytes { key in
+                rocksdb_writebatch_delete(
+                    batch, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count)
+            }
+        }
+        for id in batches {
+            Self.withRange(of: id) { start, end in
+                rocksdb_writebatch_delete_range(batch, start, 25, end, 25)
+            }
+        }
+        try write(batch)
+    }
+
+    private func write(_ batch: OpaquePointer?) throws(DiskError) {
+        let database = try open()
+        var message: UnsafeMutablePointer<CChar>?
+        rocksdb_write(database.pointer, options.syncedWrite, batch, &message)
+        try Self.check(message)
+    }
+
+    static func withRange(
+        of id: BatchID, _ body: (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Void
+    ) {
+        DiskKey(id, from: 0).withBytes { start in
+            DiskKey(BatchID(rawValue: id.rawValue &+ 1), from: 0).withBytes { end in
+                guard let start = start.baseAddress, let end = end.baseAddress else { return }
+                body(
+                    start.assumingMemoryBound(to: CChar.self),
+                    end.assumingMemoryBound(to: CChar.self))
+            }
+        }
+    }
+
+    /// Files that hold nothing else go at once, the rest as it is compacted.
+    public func reclaim(_ batches: [BatchID]) {
+        guard let database = database.withLock({ $0 }) else { return }
+        var message: UnsafeMutablePointer<CChar>?
+        rocksdb_flush(database.pointer, options.flush, &message)
+        free(message)
+        for id in batches {
+            Self.withRange(of: id) { start, end in
+                var message: UnsafeMutablePointer<CChar>?
+                rocksdb_delete_file_in_range(database.pointer, start, 25, end, 25, &message)
+                free(message)
+                rocksdb_compact_range(database.pointer, start, 25, end, 25)
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    /// A record's bytes; `nil` when there is none.
+    public func get(_ key: RecordKey) throws(DiskError) -> [UInt8]? {
+        guard hasContents.withLock({ $0 }) else { return nil }
+        return try lend { (database) throws(DiskError) in
+            var message: UnsafeMutablePointer<CChar>?
+            let slice = DiskKey(key).withBytes { key in
+                rocksdb_get_pinned(
+                    database, options.read,
+                    key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, &message)
+            }
+            try Self.check(message)
+            guard let slice else { return nil }
+            defer { rocksdb_pinnableslice_destroy(slice) }
+            var count = 0
+            let start = rocksdb_pinnableslice_value(slice, &count)
+            return Array(UnsafeRawBufferPointer(start: start, count: count))
+        }
+    }
+
+    /// Keys of a batch from a place on.
+    public func scan(
+        _ batch: BatchID, from place: UInt64, count: Int
+    ) throws(DiskError) -> (keys: [RecordKey], next: UInt64) {
+        _ = try open()
+        return try lend { (database) throws(DiskError) in
+            let iterator = rocksdb_create_iterator(database, options.scan)
+            defer { rocksdb_iter_destroy(iterator) }
+            DiskKey(batch, from: place).withBytes { key in
+                rocksdb_iter_seek(
+                    iterator, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count)
+            }
+            var keys: [RecordKey] = []
+            var last: UInt32?
+            while rocksdb_iter_valid(iterator) != 0 {
+                var length = 0
+                let start = rocksdb_iter_key(iterator, &length)
+                let bytes = UnsafeRawBufferPointer(start: start, count: length)
+                guard let (key, place) = DiskKey.read(bytes), key.id.batch == batch else { break }
+                if keys.count >= count, place != last { return (keys, UInt64(place)) }
+                keys.append(key)
+                last = place
+                rocksdb_iter_next(iterator)
+            }
+            var message: UnsafeMutablePointer<CChar>?
+            rocksdb_iter_get_error(iterator, &message)
+            try Self.check(message)
+            return (keys, 1 << 32)
+        }
+    }
+
+    private func lend<Value: Sendable>(
+        _ body: (OpaquePointer) throws(DiskError) -> Value
+    ) throws(DiskError) -> Value {
+        let result = database.withLock { database -> Result<Value, DiskError> in
+            guard let database else { return .failure(DiskError("\(path) is not open")) }
+            do throws(DiskError) { return .success(try body(database.pointer)) } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Bytes of the tables; the log of the last writes comes on top.
+    public var byteCount: Int {
+        guard let database = database.withLock({ $0 }) else { return 0 }
+        var files: UInt64 = 0
+        _ = rocksdb_property_int(database.pointer, "rocksdb.total-sst-files-size", &files)
+        return Int(files)
+    }
+
+    // MARK: Opening and closing
+
+    private func open() throws(DiskError) -> Database {
+        if let open = database.withLock({ $0 }) { return open }
+        if mkdir(path, 0o700) != 0, errno != EEXIST {
+            throw Self.systemError("cannot make \(path)")
+        }
+        var message: UnsafeMutablePointer<CChar>?
+        if !isEmptied.withLock({ $0 }) {
+            rocksdb_destroy_db(options.database, path, &message)
+            try Self.check(message)
+            isEmptied.withLock { $0 = true }
+        }
+        let new = try openFiles()
+        database.withLock { $0 = new }
+        return new
+    }
+
+    private func openFiles() throws(DiskError) -> Database {
+        var message: UnsafeMutablePointer<CChar>?
+        let opened = rocksdb_open(options.database, path, &message)
+        try Self.check(message)
+        guard let opened else { throw DiskError("cannot open \(path)") }
+        return Database(pointer: opened)
+    }
+
+    /// Opens the files anew, if files can be written at all.
+    public func recover() throws(DiskError) {
+        guard database.withLock({ $0 != nil }) else { return }
+        try probe()
+        // Readers wait meanwhile.
+        let result = database.withLock { database -> Result<Void, DiskError> in
+            guard let old = database else { return .success(()) }
+            rocksdb_close(old.pointer)
+            database = nil
+            do throws(DiskError) { database = try openFiles() } catch { return .failure(error) }
+            return .success(())
+        }
+        try result.get()
+    }
+
+    /// Sees whether files can be written at all, so that a database that can still be read is not closed.
+    private func probe() throws(DiskError) {
+        let name = path + "/probe"
+        let descriptor = Glibc.open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw Self.systemError("cannot write in \(path)") }
+        defer {
+            Glibc.close(descriptor)
+            unlink(name)
+        }
+        let block = [UInt8](repeating: 0x5a, count: 256 << 10)
+        for _ in 0..<16 {
+            let written = block.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
+            guard written == block.count else { throw Self.systemError("cannot write in \(path)") }
+        }
+        guard fsync(descriptor) == 0 else { throw Self.systemError("cannot write in \(path)") }
+    }
+
+    /// Writes out what is in memory, and closes the files.
+    public func close() {
+        let open = database.withLock { open -> Database? in
+            defer { open = nil }
+            return open
+        }
+        guard let database = open else { return }
+        // What is flushed before it is closed need not be replayed when it is opened.
+        var message: UnsafeMutablePointer<CChar>?
+        rocksdb_flush(database.pointer, options.flush, &message)
+        free(message)
+        rocksdb_close(database.pointer)
+    }
+
+    private static func systemError(_ what: String) -> DiskError {
+        DiskError("\(what): \(String(cString: strerror(errno)))")
+    }
+
+    private static func check(_ message: UnsafeMutablePointer<CChar>?) throws(DiskError) {
+        guard let message else { return }
+        defer { free(message) }
+        throw DiskError(String(cString: message))
+    }
+}
