@@ -6,9 +6,14 @@ extension ControlStore {
     /// - Returns: whether more can be done without waiting for the disk.
     public mutating func flushSlice(_ demand: FlushDemand, budget: Int) -> Bool {
         var left = budget
+        var demand = demand
         flushing.discardedCount = 0
+        let (flushed, held) = (flushedCount, heldByteCount)
         takeArrivals(&left)
         sweep(&left)
+        // What was got in this slice is not asked for again.
+        demand.recordCount -= flushedCount - flushed
+        demand.byteCount -= held - heldByteCount
         guard left > 0, !isFreeing else { return true }
         collect(demand, &left)
         return !isHeldUp && !flushing.arrived.isEmpty || !flushing.sweeping.isEmpty || left <= 0
@@ -59,11 +64,13 @@ extension ControlStore {
             guard slab.base != nil, slab.liveByteCount > 0, !slab.isFlushing,
                 number != batch.pointee.region.evacuated
             else { continue }
-            let age = memory.clock &- slab.startedAt
-            guard age >= flushing.lookCutoff else { continue }
+            // One begun since the look began is the newest.
+            let age = max(Int32(bitPattern: flushing.lookClock &- slab.startedAt), 0)
+            guard UInt32(age) >= flushing.lookCutoff else { continue }
             flushing.candidates.append(
                 .init(
-                    age: age, slot: batch.pointee.slot, generation: generation, slab: number))
+                    age: UInt32(age), slot: batch.pointee.slot, generation: generation, slab: number
+                ))
         }
     }
 
@@ -81,7 +88,7 @@ extension ControlStore {
             while flushing.nextCandidate < flushing.candidates.count, left > 0 {
                 let candidate = flushing.candidates[flushing.nextCandidate]
                 if let age = demand.age, demand.byteCount <= 0, demand.recordCount <= 0,
-                    Int64(candidate.age) << 6 < age
+                    Int64(candidate.age &+ (memory.clock &- flushing.lookClock)) << 6 < age
                 {
                     return nil
                 }
@@ -97,6 +104,7 @@ extension ControlStore {
                 flushing.candidates.removeAll(keepingCapacity: true)
                 (flushing.nextCandidate, flushing.yield) = (0, 0)
                 (flushing.lookSlot, flushing.lookCutoff) = (0, 0)
+                flushing.lookClock = memory.clock
             }
             guard look(&left) else { return nil }
             if flushing.candidates.isEmpty { return nil }

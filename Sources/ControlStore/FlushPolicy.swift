@@ -102,8 +102,7 @@ public struct AgeFlushPolicy: FlushPolicy {
     /// What is to be flushed now.
     public func demand(_ situation: FlushSituation) -> FlushDemand {
         var demand = FlushDemand()
-        guard situation.now - situation.periodStartedAt >= periodMilliseconds else { return demand }
-        demand.beginsPeriod = true
+        demand.beginsPeriod = situation.now - situation.periodStartedAt >= periodMilliseconds
         demand.age = ageMilliseconds
         return demand
     }

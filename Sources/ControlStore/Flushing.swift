@@ -8,7 +8,7 @@ internal import Identifiers
 struct Flushing: ~Copyable {
     /// A slab that could be flushed.
     struct Candidate {
-        /// Ticks since it was begun.
+        /// Ticks from its beginning to that of the look.
         var age: UInt32
         var slot: UInt32
         var generation: UInt32
@@ -36,6 +36,8 @@ struct Flushing: ~Copyable {
     /// The slot that the look at all slabs has come to; `nil` while none is under way.
     var lookSlot: UInt32?
     var lookCutoff = UInt32.min
+    /// When the look began, in ticks.
+    var lookClock: UInt32 = 0
     /// Records flushed and slabs freed since the last look ended; nothing means that nothing can be.
     var yield = 0
     /// Milliseconds since 1970 before which no look at the slabs begins.

@@ -19,6 +19,8 @@ public final class RocksStore: DiskEngine {
     /// Readers hold the lock while they read, and so keep the writer from closing.
     private let database = Mutex<Database?>(nil)
     private let isEmptied: Mutex<Bool>
+    /// Why a write failed half way; `nil` while none did.
+    private let broken = Mutex<String?>(nil)
     /// Whether anything was written, by this run or by one whose contents are kept.
     private let hasContents: Mutex<Bool>
 
@@ -45,7 +47,7 @@ public final class RocksStore: DiskEngine {
                 batch, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
                 value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count)
         }
-        try write(batch)
+        try write(batch, reserved: Self.reservedByteCount)
         hasContents.withLock { $0 = true }
     }
 
@@ -64,14 +66,19 @@ public final class RocksStore: DiskEngine {
                 rocksdb_writebatch_delete_range(batch, start, 25, end, 25)
             }
         }
-        try write(batch)
+        try write(batch, reserved: Self.reservedByteCountOfRemovals)
     }
 
-    private func write(_ batch: OpaquePointer?) throws(DiskError) {
+    private func write(_ batch: OpaquePointer?, reserved: Int) throws(DiskError) {
+        try recover()
         let database = try open()
+        try checkRoom(reserved)
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_write(database.pointer, options.syncedWrite, batch, &message)
-        try Self.check(message)
+        do throws(DiskError) { try Self.check(message) } catch {
+            broken.withLock { $0 = error.reason }
+            throw error
+        }
     }
 
     static func withRange(
@@ -89,7 +96,9 @@ public final class RocksStore: DiskEngine {
 
     /// Files that hold nothing else go at once, the rest as it is compacted.
     public func reclaim(_ batches: [BatchID]) {
-        guard let database = database.withLock({ $0 }) else { return }
+        guard let database = database.withLock({ $0 }), broken.withLock({ $0 == nil }) else {
+            return
+        }
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_flush(database.pointer, options.flush, &message)
         free(message)
@@ -201,38 +210,29 @@ public final class RocksStore: DiskEngine {
         return Database(pointer: opened)
     }
 
-    /// Opens the files anew, if files can be written at all.
+    /// Nothing to be done: what failed before anything was written is tried again as it is.
+    ///
+    /// A write that failed half way is another matter: RocksDB takes no more, and Debian's build of it ends
+    /// the process when it is closed or resumed then. So it is left as it is, for reading.
     public func recover() throws(DiskError) {
-        guard database.withLock({ $0 != nil }) else { return }
-        try probe()
-        // Readers wait meanwhile.
-        let result = database.withLock { database -> Result<Void, DiskError> in
-            guard let old = database else { return .success(()) }
-            rocksdb_close(old.pointer)
-            database = nil
-            do throws(DiskError) { database = try openFiles() } catch { return .failure(error) }
-            return .success(())
+        if let reason = broken.withLock({ $0 }) {
+            throw DiskError("\(reason); no more is written until the server is started again")
         }
-        try result.get()
     }
 
-    /// Sees whether files can be written at all, so that a database that can still be read is not closed.
-    private func probe() throws(DiskError) {
-        let name = path + "/probe"
-        let descriptor = Glibc.open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Self.systemError("cannot write in \(path)") }
-        defer {
-            Glibc.close(descriptor)
-            unlink(name)
-        }
-        let block = [UInt8](repeating: 0x5a, count: 256 << 10)
-        for _ in 0..<16 {
-            let written = block.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress, $0.count)
-            }
-            guard written == block.count else { throw Self.systemError("cannot write in \(path)") }
-        }
-        guard fsync(descriptor) == 0 else { throw Self.systemError("cannot write in \(path)") }
+    /// Bytes of the file system that are left free: for compaction, and so that no write fails half way.
+    private static let reservedByteCount = 192 << 20
+    /// The same for removals, which make room.
+    private static let reservedByteCountOfRemovals = 64 << 20
+
+    private func checkRoom(_ reserved: Int) throws(DiskError) {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { throw Self.systemError("cannot use \(path)") }
+        let free = Int(status.f_bavail) * Int(status.f_frsize)
+        guard free < reserved else { return }
+        throw DiskError(
+            "No space left: \(free >> 20) MB are free under \(path), \(reserved >> 20) MB are kept free"
+        )
     }
 
     /// Writes out what is in memory, and closes the files.
@@ -241,7 +241,7 @@ public final class RocksStore: DiskEngine {
             defer { open = nil }
             return open
         }
-        guard let database = open else { return }
+        guard let database = open, broken.withLock({ $0 == nil }) else { return }
         // What is flushed before it is closed need not be replayed when it is opened.
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_flush(database.pointer, options.flush, &message)
