@@ -58,9 +58,9 @@ extension ServerState {
         settings.flushTarget == .discard || flush.hasDisk && !settings.appendOnly
     }
 
-    /// Why the settings cannot be in force; `nil` when they can.
+    /// Why the append-only file cannot be switched on; `nil` when it can.
     var flushObjection: String? {
-        guard settings.appendOnly, store.awayCount > 0 || store.isFlushing else { return nil }
+        guard store.awayCount > 0 || store.isFlushing else { return nil }
         return "appendonly does not cover the \(store.awayCount) flushed records on disk"
     }
 
