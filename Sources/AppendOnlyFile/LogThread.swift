@@ -24,6 +24,7 @@ final class LogThread: Sendable {
         var requests: [(offset: Int, request: LogWriter.Request)] = []
         var sync = LogSync.everySecond
         var isClosing = false
+        var wantsSync = false
         /// How much of it is done; after an error the rest is tried again.
         var written = 0
         var requestsDone = 0
@@ -66,16 +67,18 @@ final class LogThread: Sendable {
         var emptied = turn.bytes
         emptied.removeAll(keepingCapacity: emptied.capacity <= Self.keptByteCount)
         turn = writer.state.withLock { state in
-            defer { (state.bytes, state.requests) = (emptied, []) }
+            defer { (state.bytes, state.requests, state.wantsSync) = (emptied, [], false) }
             return Turn(
                 bytes: state.bytes, requests: state.requests, sync: state.sync,
-                isClosing: state.isClosing)
+                isClosing: state.isClosing, wantsSync: state.wantsSync)
         }
         return turn.isEmpty
     }
 
     private var isEmpty: Bool {
-        writer.state.withLock { $0.bytes.isEmpty && $0.requests.isEmpty && !$0.isClosing }
+        writer.state.withLock { state in
+            state.bytes.isEmpty && state.requests.isEmpty && !state.isClosing && !state.wantsSync
+        }
     }
 
     private func wait() {
@@ -104,7 +107,9 @@ final class LogThread: Sendable {
                 }
                 turn.requestsDone += 1
             }
-            if files.isUnsynced, isSyncDue(turn.sync) { try synchronize(&files) }
+            if files.isUnsynced, turn.wantsSync || isSyncDue(turn.sync) {
+                try synchronize(&files)
+            }
             return ""
         } catch {
             return "\(error)"

@@ -71,6 +71,8 @@ public final class LogWriter: Sendable {
         var position: UInt64 = 0
         var sync = LogSync.everySecond
         var isClosing = false
+        /// Whether a sync is wanted now, whatever `sync` says.
+        var wantsSync = false
         /// What was read of the oldest segment for the owner.
         var oldest: OldestPart?
         var status = LogStatus()
@@ -162,6 +164,15 @@ public final class LogWriter: Sendable {
     public func setSync(_ sync: LogSync) {
         state.withLock { $0.sync = sync }
         Self.ring(bell)
+    }
+
+    /// Has what was added so far made durable soon, whatever was set.
+    public func requestSync() {
+        let isFirst = state.withLock { state in
+            defer { state.wantsSync = true }
+            return !state.wantsSync
+        }
+        if isFirst { Self.ring(bell) }
     }
 
     /// How far the log has come.

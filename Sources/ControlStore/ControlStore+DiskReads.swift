@@ -85,8 +85,21 @@ extension ControlStore {
         return brought
     }
 
-    /// Takes records that came back, and were not changed, out of memory again.
+    /// Takes records that came back, and were not changed, out of memory again; with a log, when it tells
+    /// what they are.
     public mutating func letGo(_ brought: BroughtRecords) {
+        if !brought.records.isEmpty, journal.isOn { return flushing.leaving.append(brought) }
+        takeOut(brought)
+    }
+
+    /// Takes records out of memory that waited for the log.
+    mutating func takeOutLeaving() {
+        guard !flushing.leaving.isEmpty else { return }
+        for brought in flushing.leaving { takeOut(brought) }
+        flushing.leaving.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func takeOut(_ brought: BroughtRecords) {
         // The newest first: it leaves no garbage.
         for (key, bytes) in brought.records.reversed() {
             guard let batch = batches.find(key.id.batch, memory.seeds) else { continue }

@@ -4,6 +4,8 @@ internal import Identifiers
 /// What follows when the disk has answered: records leave memory, slabs are freed.
 extension ControlStore {
     mutating func takeArrivals(_ left: inout Int) {
+        // What leaves memory can be told only before.
+        if !flushing.arrived.isEmpty { commitJournal() }
         while left > 0, let reply = flushing.arrived.first {
             switch reply {
             case .put(let group, _) where group.epoch != flushing.epoch: endGroup(group)
@@ -16,12 +18,15 @@ extension ControlStore {
             case .put(let group, let reason?):
                 endGroup(group)
                 fail(group, reason)
-            case .deleted(let keys): for key in keys { forgetDeletion(key) }
+            case .deleted(let keys):
+                flushing.removals.done += UInt64(keys.count)
+                for key in keys { forgetDeletion(key) }
             case .dropped(let batch):
+                flushing.removals.done += 1
                 let id = UInt64(bitPattern: batch.rawValue)
                 let count = (flushing.dropping[id] ?? 1) - 1
                 flushing.dropping[id] = count == 0 ? nil : count
-            case .read, .scan: break
+            case .read, .scan, .kept, .listed: break
             }
             left -= 1
             flushing.arrived.removeFirst()
@@ -105,6 +110,7 @@ extension ControlStore {
         let payload = batch.pointee.region.payload(
             of: batch.pointee.region.entry(place.pointee))
         guard payload.count == bytes.count, Self.isSame(payload, bytes) else { return false }
+        if flushing.telling != nil { tellFlushed(key, bytes) }
         batch.pointee.region.removeNewest(key, &memory)
         disk.pointee.count(key.kind, 1)
         flushing.awayCount += 1

@@ -132,7 +132,9 @@ extension ControlStore {
 
     private mutating func collect(_ demand: FlushDemand, _ left: inout Int) {
         guard flushing.failure == nil || now >= flushing.retryAt else { return }
-        while left > 0, flushing.groupCount < Flushing.groupCountMax {
+        let groupCountMax =
+            journal.isOn ? Flushing.groupCountMax.logged : Flushing.groupCountMax.plain
+        while left > 0, flushing.groupCount < groupCountMax {
             guard isWanted(demand) else { break }
             if flushing.job == nil {
                 guard let name = pick(demand, &left) else { break }
@@ -148,7 +150,7 @@ extension ControlStore {
             if flushing.failure != nil { return flushing.retryAt = now + 1000 }
         }
         guard flushing.group.count > 0 || !flushing.group.finished.isEmpty, left > 0,
-            flushing.groupCount < Flushing.groupCountMax
+            flushing.groupCount < groupCountMax
         else { return }
         handOn()
         if flushing.failure != nil { flushing.retryAt = now + 1000 }
@@ -166,6 +168,7 @@ extension ControlStore {
             flushing.group = DiskGroup()
             return
         }
+        if flushing.identity == 0 { beginDisk() }
         flushing.groupCount += 1
         flushing.group.epoch = flushing.epoch
         flushing.requests.append(.put(flushing.group))

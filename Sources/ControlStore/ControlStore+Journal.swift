@@ -19,6 +19,8 @@ extension ControlStore {
         journal.forget()
         journal.references.clear()
         journal.writer.clear()
+        journal.flushed.clear()
+        takeOutLeaving()
     }
 
     /// The changes told since `clearJournal()`, as RESP commands.
@@ -28,8 +30,19 @@ extension ControlStore {
         UnsafeRawBufferPointer(start: journal.writer.base, count: journal.writer.count)
     }
 
+    /// What a snapshot has to tell of records on disk, before the changes told since `clearJournal()`; as
+    /// RESP commands.
+    ///
+    /// Valid until the store changes.
+    public var flushedJournalBytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: journal.flushed.base, count: journal.flushed.count)
+    }
+
     /// Forgets the changes that were handed on.
-    public mutating func clearJournal() { journal.writer.clear() }
+    public mutating func clearJournal() {
+        journal.writer.clear()
+        journal.flushed.clear()
+    }
 
     /// Tells what changed since the last time: what each thing is now.
     ///
@@ -38,6 +51,7 @@ extension ControlStore {
         guard journal.isOn else { return }
         if journal.isReset { journal.writer.start("RESET", wordCount: 0) }
         if journal.hasHead { tellHead() }
+        if journal.hasHead || journal.hasDisk { tellDisk() }
         for (batch, time) in journal.ended {
             journal.writer.start("ENDED", wordCount: 2)
             journal.writer.word(batch.rawValue)
@@ -58,6 +72,7 @@ extension ControlStore {
         journal.writer.append(references)
         journal.references.clear()
         journal.forget()
+        takeOutLeaving()
     }
 
     /// Whether something is noted or told that was not handed on.
@@ -67,7 +82,7 @@ extension ControlStore {
                 || !journal.entries.isEmpty || !journal.ended.isEmpty || !journal.nodes.isEmpty
                 || !journal.dependencies.isEmpty || !journal.runs.isEmpty
                 || !journal.chains.isEmpty || journal.references.count > 0 || journal.hasHead
-                || journal.isReset)
+                || journal.hasDisk || journal.isReset)
     }
 
     private mutating func tellHead() {
@@ -78,6 +93,12 @@ extension ControlStore {
         journal.writer.word(log.lastID)
         journal.writer.word(log.lastTrimmedID)
         journal.writer.word(log.addedCount)
+    }
+
+    private mutating func tellDisk() {
+        guard flushing.identity != 0 else { return }
+        journal.writer.start("DISK", wordCount: 1)
+        journal.writer.word(Int64(bitPattern: flushing.identity))
     }
 
     private mutating func tellNode(_ name: [UInt8]) {

@@ -7,7 +7,7 @@ internal import Identifiers
 /// unspent tasks of each batch name it. A batch that goes takes its tasks' needs with it.
 extension ControlStore {
     /// The batch that an id carries, or the root.
-    private mutating func home(_ id: RecordID) -> BatchPointer {
+    mutating func home(_ id: RecordID) -> BatchPointer {
         batches.find(id.batch, memory.seeds) ?? root
     }
 
@@ -264,7 +264,7 @@ extension ControlStore {
     }
 
     /// Counts tasks of a batch that need an object.
-    private mutating func changeNeed(
+    mutating func changeNeed(
         of object: RecordID, by change: Int, _ owner: BatchPointer
     ) {
         let slot = owner.pointee.slot
@@ -355,39 +355,3 @@ extension ControlStore {
 }
 
 // MARK: - Loading
-
-extension ControlStore {
-    /// Counts what tasks need, after their records and all others were loaded.
-    mutating func countNeeds() {
-        var filter = ScanFilter()
-        (filter.takesBatches, filter.takesNodes, filter.takesLog) = (false, false, false)
-        var cursor: UInt64 = 0
-        var found: [RecordKey] = []
-        repeat {
-            found.removeAll(keepingCapacity: true)
-            cursor = scan(from: cursor, budget: 1000, filter: filter) { key in
-                if case .record(let id, let kind) = key { found.append(RecordKey(id, kind)) }
-            }
-            for key in found { countNeeds(of: key) }
-        } while cursor != 0
-    }
-
-    private mutating func countNeeds(of key: RecordKey) {
-        let site = locate(key)
-        guard let owner = site.batch, let payload = payload(site) else { return }
-        if key.kind == .task {
-            let view = TaskView(bytes: payload)
-            guard view.argumentCount > 0 else { return }
-            home(key.id).pointee.hasArguments = true
-            if !view.isSpent { changeNeeds(of: key.id, by: 1, owner) }
-        } else if key.kind == .object, key.id.index > 0 {
-            let isCounted = ObjectRecord(payload).isCounted && countsOutputs(key.id.task)
-            if !isCounted { home(key.id).pointee.earlyOutputs.note(key.id) }
-        }
-    }
-
-    private mutating func countsOutputs(_ task: RecordID) -> Bool {
-        guard let payload = payload(locate(RecordKey(task, .task))) else { return false }
-        return TaskView(bytes: payload).argumentCount > 0
-    }
-}

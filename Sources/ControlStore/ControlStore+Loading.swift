@@ -66,6 +66,7 @@ extension ControlStore {
         guard loaded.id.rawValue > 0, loaded.parent.rawValue >= 0 else { return }
         // A batch that was started after one of its id was forgotten.
         tombstones.remove(loaded.id, memory.seeds)
+        beginKept(loaded.id)
         let batch = batches.find(loaded.id, memory.seeds) ?? makeLoaded(loaded.id)
         let parent = loaded.parent == .root ? root : batchToLoad(loaded.parent) ?? root
         if batch.pointee.parent != parent.pointee.slot, parent != batch {
@@ -100,6 +101,7 @@ extension ControlStore {
             unlinkChild(batch)
             bury(batch)
         }
+        forgetKept(id)
         if !tombstones.contains(id, memory.seeds) {
             tombstones.insert(id, endedAt: time, &memory)
         }
@@ -126,6 +128,7 @@ extension ControlStore {
             count(kind, 1)
             journal.note(key)
             if isStray {
+                forgetKept(key)
                 let isKept = kind == .object && ObjectRecord(reading: bytes).isKept
                 payload = insertStray(key, byteCount: bytes.count, owner: batch, isKept: isKept)
             } else {
@@ -142,7 +145,7 @@ extension ControlStore {
     }
 
     /// Whether bytes that come from outside are a record that every part of the store can read.
-    private static func isRecord(_ bytes: UnsafeRawBufferPointer, _ kind: RecordKind) -> Bool {
+    static func isRecord(_ bytes: UnsafeRawBufferPointer, _ kind: RecordKind) -> Bool {
         switch kind {
         case .task: TaskView.isValid(bytes)
         case .object: ObjectRecord.isValid(bytes)
@@ -157,6 +160,7 @@ extension ControlStore {
         let key = RecordKey(id, kind)
         let site = locate(key)
         if site.place != nil { remove(key, at: site) }
+        forgetKept(key)
     }
 
     /// Makes one batch depend on another.

@@ -52,6 +52,9 @@ extension ControlStore {
     /// Notes the counters.
     public mutating func renewHead() { if journal.isOn { journal.hasHead = true } }
 
+    /// Notes what ties the disk to the log.
+    public mutating func renewDisk() { if journal.isOn { journal.hasDisk = true } }
+
     /// Notes a reference, if it is there.
     public mutating func renewReference(
         _ holder: HolderName, _ type: ReferenceType, _ object: RecordID

@@ -248,6 +248,7 @@ extension ControlStore {
     /// - Complexity: O(nodes).
     public mutating func reset() {
         dropDiskParts()
+        clearKept()
         flushing.abandon()
         buryTables()
         root = Self.makeBatch(.root, now: now, &memory)

@@ -22,7 +22,11 @@ public struct DiskGroup: Sendable {
     /// Bytes of its entries.
     public var byteCount: Int { bytes.count }
 
-    mutating func append(_ key: RecordKey, _ payload: UnsafeRawBufferPointer) {
+    /// No records.
+    public init() {}
+
+    /// Adds a record.
+    public mutating func append(_ key: RecordKey, _ payload: UnsafeRawBufferPointer) {
         if bytes.isEmpty { bytes.reserveCapacity(payload.count + (1 << 20) + (1 << 16)) }
         withUnsafeBytes(of: DiskKey(key).bytes) { bytes.append(contentsOf: $0.prefix(25)) }
         withUnsafeBytes(of: UInt32(payload.count)) { bytes.append(contentsOf: $0) }
@@ -123,6 +127,16 @@ public struct DiskKey: Sendable {
 
 /// What the store asks of the disk; carried out in order, but reads that need not be.
 public enum DiskRequest: Sendable {
+    /// Forgets what an earlier run left, when something is written; what is, is known by this identity.
+    case begin(identity: UInt64)
+    /// Has what is there known by another identity.
+    case rename(identity: UInt64)
+    /// Takes over what an earlier run left, if it is known by this identity.
+    case keep(identity: UInt64)
+    /// Lists records with their bytes, about 1 MiB of them, behind a key; of one batch or of all.
+    case list(after: RecordKey?, of: BatchID?)
+    /// Removes everything.
+    case clear
     /// Writes records, durably, all or none.
     case put(DiskGroup)
     /// Removes records.
@@ -137,6 +151,10 @@ public enum DiskRequest: Sendable {
 
 /// What the disk answers.
 public enum DiskReply: Sendable {
+    /// What an earlier run left is taken over, or why not.
+    case kept(failure: String?)
+    /// Records in the order of their keys, and whether they are the last; or why not.
+    case listed(DiskGroup, isEnd: Bool, failure: String?)
     /// The group was written, or why not.
     case put(DiskGroup, failure: String?)
     /// The records are removed.

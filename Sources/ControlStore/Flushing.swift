@@ -15,8 +15,8 @@ struct Flushing: ~Copyable {
         var slab: UInt32
     }
 
-    /// Groups under way at most.
-    static let groupCountMax = 4
+    /// Groups under way at most; with a log they wait for it, so there are more.
+    static let groupCountMax = (plain: 4, logged: 16)
     /// Bytes and records after which a group is handed on.
     static let groupByteCountMax = 1 << 20
     static let groupRecordCountMax = 10_000
@@ -60,8 +60,21 @@ struct Flushing: ~Copyable {
     var sweeping: [SlabName] = []
     var sweepOffset: UInt32 = 0
 
+    /// What ties the contents of the disk to the log that counts on them; 0 before it is used.
+    var identity: UInt64 = 0
+    /// Where taking over what an earlier run left on disk stands.
+    var restoration = DiskRestoration.none
+    /// Batches whose end the log that is being loaded told.
+    var endedWhileLoading: Set<BatchID> = []
+    /// The walk of a snapshot that tells what is on disk; `nil` while there is none.
+    var telling: FlushedTelling?
+    /// Records that came back, were not changed, and leave memory once the log tells what they are.
+    var leaving: [BroughtRecords] = []
+
     /// What is to be asked of the disk.
     var requests: [DiskRequest] = []
+    /// Removals of records and batches ever asked for, and carried out.
+    var removals = (requested: UInt64(0), done: UInt64(0))
     /// Batches whose removal from the disk is under way, and how often.
     var dropping: [UInt64: Int] = [:]
     /// Walks over all keys, or all members of a batch, that are under way: meanwhile no record leaves
@@ -90,7 +103,7 @@ struct Flushing: ~Copyable {
         group = DiskGroup()
         (job, lookSlot) = (nil, nil)
         (candidates, nextCandidate, sweeping) = ([], 0, [])
-        (sweepOffset, byteCount, returned) = (0, 0, [:])
+        (sweepOffset, byteCount, returned, leaving) = (0, 0, [:], [])
     }
 }
 
@@ -124,8 +137,19 @@ extension ControlStore {
         return flushing.requests
     }
 
-    /// Takes in the disk's answer to a write or a removal; the work follows in slices.
-    public mutating func receive(_ reply: DiskReply) { flushing.arrived.append(reply) }
+    /// Takes in the disk's answer; the work that follows a write or a removal is done in slices.
+    public mutating func receive(_ reply: DiskReply) {
+        switch reply {
+        case .kept(let failure): receiveKept(failure)
+        case .listed(let page, let isEnd, let failure): receivePage(page, isEnd, failure)
+        default: flushing.arrived.append(reply)
+        }
+    }
+
+    /// Removals of records and batches that the disk was ever asked for, and that it has carried out.
+    ///
+    /// What a log tells of a removal is needed until it is carried out.
+    public var diskRemovals: (requested: UInt64, done: UInt64) { flushing.removals }
 }
 
 // MARK: - The parts of batches on disk
@@ -150,6 +174,11 @@ extension ControlStore {
         guard disk.pointee.filter.mayContain(filterHash(key)) else { return }
         disk.pointee.deleting[key, default: 0] += 1
         disk.pointee.version &+= 1
+        requestRemoval(of: key)
+    }
+
+    mutating func requestRemoval(of key: RecordKey) {
+        flushing.removals.requested += 1
         if case .delete(var keys)? = flushing.requests.last, keys.count < 10_000 {
             flushing.requests.removeLast()
             keys.append(key)
@@ -157,6 +186,12 @@ extension ControlStore {
         } else {
             flushing.requests.append(.delete([key]))
         }
+    }
+
+    mutating func requestRemoval(of id: BatchID, recordCount: Int) {
+        flushing.removals.requested += 1
+        flushing.dropping[UInt64(bitPattern: id.rawValue), default: 0] += 1
+        flushing.requests.append(.drop(id, recordCount: recordCount))
     }
 
     /// Has all that is on disk removed.
@@ -173,9 +208,7 @@ extension ControlStore {
         guard let disk = batch.pointee.disk else { return }
         flushing.awayCount -= disk.pointee.awayCount
         flushing.partCount -= 1
-        let id = batch.pointee.id
-        flushing.dropping[UInt64(bitPattern: id.rawValue), default: 0] += 1
-        flushing.requests.append(.drop(id, recordCount: disk.pointee.filter.count))
+        requestRemoval(of: batch.pointee.id, recordCount: disk.pointee.filter.count)
         disk.pointee.filter.release()
         disk.deinitialize(count: 1)
         disk.deallocate()

@@ -12,6 +12,10 @@ struct Journal: ~Copyable {
 
     var isReset = false
     var hasHead = false
+    /// Whether the identity of what is on disk is to be told.
+    var hasDisk = false
+    /// What a snapshot has to tell besides: records on disk, as commands.
+    var flushed = JournalWriter()
     var ended: [(batch: BatchID, at: Int64)] = []
     var nodes: [[UInt8]] = []
     var batches: [BatchID] = []
@@ -52,7 +56,7 @@ struct Journal: ~Copyable {
 
     /// Forgets what is told.
     mutating func forget() {
-        (isReset, hasHead) = (false, false)
+        (isReset, hasHead, hasDisk) = (false, false, false)
         ended.removeAll(keepingCapacity: true)
         nodes.removeAll(keepingCapacity: true)
         batches.removeAll(keepingCapacity: true)

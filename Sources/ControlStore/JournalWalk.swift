@@ -6,14 +6,18 @@ internal import Identifiers
 /// committed, the changes told since it began make up the whole store.
 public struct JournalWalk: Sendable {
     private enum Part: Int, Sendable {
-        case head, log, ended, batches, actors, records, references, done
+        case head, log, ended, batches, actors, flushed, records, references, done
     }
 
     private var part = Part.head
     private var position: UInt64 = 0
+    private let isWithFlushed: Bool
 
     /// A walk that has not begun.
-    public init() {}
+    ///
+    /// - Parameter isWithFlushed: whether it reads what is on disk, for `flushedJournalBytes`; then
+    ///   `endTelling()` follows it.
+    public init(isWithFlushed: Bool = false) { self.isWithFlushed = isWithFlushed }
 
     /// Whether everything is noted.
     public var isDone: Bool { part == .done }
@@ -33,6 +37,7 @@ public struct JournalWalk: Sendable {
         case .ended: advance(to: store.noteEnded(from: position, budget: budget))
         case .batches: advance(to: store.noteBatches(from: position, budget: budget))
         case .actors: advance(to: store.noteActors(shard: position))
+        case .flushed: if !isWithFlushed || store.advanceTelling() { next() }
         case .records: advance(to: store.noteRecords(from: position, budget: budget))
         case .references: advance(to: store.noteReferences(from: position, budget: budget))
         case .done: return

@@ -12,6 +12,19 @@ public struct DiskError: Error, Equatable, Sendable {
 
 /// What keeps flushed records; used by two threads: one writes, and any of both reads.
 public protocol DiskEngine: Sendable {
+    /// Sets by which identity what is written is known; what is there before the first write is removed
+    /// then.
+    func begin(identity: UInt64)
+    /// Has what is there known by another identity.
+    func rename(identity: UInt64) throws(DiskError)
+    /// Opens what is there, if it is known by this identity.
+    func keep(identity: UInt64) throws(DiskError)
+    /// Removes everything.
+    func clear() throws(DiskError)
+    /// Records behind a key, of a batch or of all, about 1 MiB; and whether they are the last.
+    func list(
+        after key: RecordKey?, of batch: BatchID?
+    ) throws(DiskError) -> (page: DiskGroup, isEnd: Bool)
     /// Writes records durably, all or none.
     func put(_ group: DiskGroup) throws(DiskError)
     /// Removes records and batches.

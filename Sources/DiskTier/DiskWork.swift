@@ -10,6 +10,8 @@ public struct DiskWork: Sendable {
     private var isFailing = false
     private var keys: [RecordKey] = []
     private var batches: [BatchID] = []
+    private var newIdentity: UInt64?
+    private var mustClear = false
     /// Batches whose space is to be given back.
     private var removed: [BatchID] = []
     private var removedRecordCount = 0
@@ -18,7 +20,9 @@ public struct DiskWork: Sendable {
     public init(_ engine: any DiskEngine) { self.engine = engine }
 
     /// Whether removals wait for the disk to work again.
-    public var isUnfinished: Bool { !keys.isEmpty || !batches.isEmpty }
+    public var isUnfinished: Bool {
+        !keys.isEmpty || !batches.isEmpty || mustClear || newIdentity != nil
+    }
 
     /// Whether space is to be given back, in an idle moment; soon, when it is much.
     public var wantsReclaim: Bool { !removed.isEmpty }
@@ -45,6 +49,21 @@ public struct DiskWork: Sendable {
             batches.append(batch)
             removedRecordCount += count
             try? finishRemovals(answer)
+        case .begin(let identity): engine.begin(identity: identity)
+        case .rename(let identity):
+            newIdentity = identity
+            try? finishRemovals(answer)
+        case .clear:
+            mustClear = true
+            try? finishRemovals(answer)
+        case .keep(let identity):
+            do throws(DiskError) {
+                try engine.keep(identity: identity)
+                answer(.kept(failure: nil))
+            } catch {
+                answer(.kept(failure: error.reason))
+            }
+        case .list(let key, let batch): list(key, batch, answer)
         case .read(let ticket, let wanted, _): answer(Self.read(ticket, wanted, engine))
         case .scan(let ticket, let batch, let place, let count):
             do throws(DiskError) {
@@ -53,6 +72,19 @@ public struct DiskWork: Sendable {
             } catch {
                 answer(.scan(ticket: ticket, [], next: 1 << 32, failure: error.reason))
             }
+        }
+    }
+
+    /// Lists what is there, removals included; fails while they do.
+    private mutating func list(
+        _ key: RecordKey?, _ batch: BatchID?, _ answer: (DiskReply) -> Void
+    ) {
+        do throws(DiskError) {
+            try finishRemovals(answer)
+            let (page, isEnd) = try engine.list(after: key, of: batch)
+            answer(.listed(page, isEnd: isEnd, failure: nil))
+        } catch {
+            answer(.listed(DiskGroup(), isEnd: true, failure: error.reason))
         }
     }
 
@@ -79,7 +111,11 @@ public struct DiskWork: Sendable {
         }
         guard isUnfinished else { return }
         do throws(DiskError) {
-            try engine.remove(keys, batches)
+            if let newIdentity { try engine.rename(identity: newIdentity) }
+            newIdentity = nil
+            if mustClear { try engine.clear() }
+            mustClear = false
+            if !keys.isEmpty || !batches.isEmpty { try engine.remove(keys, batches) }
         } catch {
             isFailing = true
             throw error

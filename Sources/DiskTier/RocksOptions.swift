@@ -6,6 +6,7 @@ final class RocksOptions: @unchecked Sendable {
     let syncedWrite: OpaquePointer?
     let read: OpaquePointer?
     let scan: OpaquePointer?
+    let list: OpaquePointer?
     let flush: OpaquePointer?
     private let table: OpaquePointer?
     private let cache: OpaquePointer?
@@ -18,6 +19,9 @@ final class RocksOptions: @unchecked Sendable {
         scan = rocksdb_readoptions_create()
         rocksdb_readoptions_set_prefix_same_as_start(scan, 1)
         rocksdb_readoptions_set_fill_cache(scan, 0)
+        list = rocksdb_readoptions_create()
+        rocksdb_readoptions_set_total_order_seek(list, 1)
+        rocksdb_readoptions_set_fill_cache(list, 0)
         flush = rocksdb_flushoptions_create()
         rocksdb_flushoptions_set_wait(flush, 1)
         table = rocksdb_block_based_options_create()
@@ -69,6 +73,7 @@ final class RocksOptions: @unchecked Sendable {
         rocksdb_writeoptions_destroy(syncedWrite)
         rocksdb_readoptions_destroy(read)
         rocksdb_readoptions_destroy(scan)
+        rocksdb_readoptions_destroy(list)
         rocksdb_flushoptions_destroy(flush)
         rocksdb_block_based_options_destroy(table)
         rocksdb_cache_destroy(cache)

@@ -18,22 +18,82 @@ public final class RocksStore: DiskEngine {
     private let options: RocksOptions
     /// Readers hold the lock while they read, and so keep the writer from closing.
     private let database = Mutex<Database?>(nil)
-    private let isEmptied: Mutex<Bool>
+    private let contents = Mutex(Contents())
     /// Why a write failed half way; `nil` while none did.
     private let broken = Mutex<String?>(nil)
-    /// Whether anything was written, by this run or by one whose contents are kept.
-    private let hasContents: Mutex<Bool>
+
+    private struct Contents {
+        var identity: UInt64 = 0
+        /// Whether what another run left is removed, or taken over.
+        var isOurs = false
+        /// Whether anything was written, by this run or by one whose contents are kept.
+        var isAny = false
+    }
 
     /// Nothing is opened before it is used.
     ///
-    /// - Parameters:
-    ///   - path: the directory; made when it is not there, but not its parents.
-    ///   - keepsContents: whether what another run left is kept; otherwise it is removed at first use.
-    public init(path: String, keepsContents: Bool) {
+    /// - Parameter path: the directory; made when it is not there, but not its parents.
+    public init(path: String) {
         self.path = path
         options = RocksOptions()
-        isEmptied = Mutex(keepsContents)
-        hasContents = Mutex(keepsContents)
+    }
+
+    // MARK: Identity
+
+    /// Sets by which identity what is written is known.
+    public func begin(identity: UInt64) { contents.withLock { $0.identity = identity } }
+
+    /// Has what is there known by another identity.
+    public func rename(identity: UInt64) throws(DiskError) {
+        contents.withLock { $0.identity = identity }
+        guard contents.withLock({ $0.isOurs }) else { return }
+        try writeIdentity(try open())
+    }
+
+    /// Opens what is there, if it is known by this identity.
+    public func keep(identity: UInt64) throws(DiskError) {
+        guard access(path + "/CURRENT", F_OK) == 0 else {
+            throw DiskError(
+                "the append-only file counts on flushed records, which are not in \(path)")
+        }
+        let opened = try openFiles()
+        do throws(DiskError) {
+            guard try readIdentity(opened) == identity else {
+                throw DiskError("\(path) holds the flushed records of another append-only file")
+            }
+        } catch {
+            rocksdb_close(opened.pointer)
+            throw error
+        }
+        contents.withLock { $0 = Contents(identity: identity, isOurs: true, isAny: true) }
+        database.withLock { $0 = opened }
+    }
+
+    /// The key of the identity: behind all records.
+    private static let identityKey = [CChar](repeating: -1, count: 16)
+
+    private func writeIdentity(_ database: Database) throws(DiskError) {
+        let batch = rocksdb_writebatch_create()
+        defer { rocksdb_writebatch_destroy(batch) }
+        let key = Self.identityKey
+        withUnsafeBytes(of: contents.withLock { $0.identity }.bigEndian) { value in
+            rocksdb_writebatch_put(
+                batch, key, key.count, value.baseAddress?.assumingMemoryBound(to: CChar.self),
+                value.count)
+        }
+        try write(batch, to: database)
+    }
+
+    private func readIdentity(_ database: Database) throws(DiskError) -> UInt64? {
+        let key = Self.identityKey
+        var message: UnsafeMutablePointer<CChar>?
+        var count = 0
+        let value = rocksdb_get(
+            database.pointer, options.read, key, key.count, &count, &message)
+        try Self.check(message)
+        defer { free(value) }
+        guard let value, count == 8 else { return nil }
+        return UInt64(bigEndian: UnsafeRawPointer(value).loadUnaligned(as: UInt64.self))
     }
 
     // MARK: Writing
@@ -48,8 +108,22 @@ public final class RocksStore: DiskEngine {
                 value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count)
         }
         try write(batch, reserved: Self.reservedByteCount)
-        hasContents.withLock { $0 = true }
+        contents.withLock { $0.isAny = true }
     }
+
+    /// Removes all records.
+    public func clear() throws(DiskError) {
+        let batch = rocksdb_writebatch_create()
+        defer { rocksdb_writebatch_destroy(batch) }
+        let (start, end) = (Self.allStart, Self.allEnd)
+        rocksdb_writebatch_delete_range(batch, start, start.count, end, end.count)
+        try write(batch, reserved: Self.reservedByteCountOfRemovals)
+    }
+
+    /// Where the keys of records begin, and what is behind them all: no batch has a negative id.
+    private static let allStart = [CChar](repeating: 0, count: DiskKey.byteCount)
+    private static let allEnd =
+        [CChar(bitPattern: 0x80)] + [CChar](repeating: 0, count: DiskKey.byteCount - 1)
 
     /// Removes records and batches.
     public func remove(_ keys: [RecordKey], _ batches: [BatchID]) throws(DiskError) {
@@ -73,6 +147,10 @@ public final class RocksStore: DiskEngine {
         try recover()
         let database = try open()
         try checkRoom(reserved)
+        try write(batch, to: database)
+    }
+
+    private func write(_ batch: OpaquePointer?, to database: Database) throws(DiskError) {
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_write(database.pointer, options.syncedWrite, batch, &message)
         do throws(DiskError) { try Self.check(message) } catch {
@@ -116,7 +194,7 @@ public final class RocksStore: DiskEngine {
 
     /// A record's bytes; `nil` when there is none.
     public func get(_ key: RecordKey) throws(DiskError) -> [UInt8]? {
-        guard hasContents.withLock({ $0 }) else { return nil }
+        guard contents.withLock({ $0.isAny }) else { return nil }
         return try lend { (database) throws(DiskError) in
             var message: UnsafeMutablePointer<CChar>?
             let slice = DiskKey(key).withBytes { key in
@@ -164,6 +242,41 @@ public final class RocksStore: DiskEngine {
         }
     }
 
+    /// Records behind a key, of a batch or of all, about 1 MiB; and whether they are the last.
+    public func list(
+        after last: RecordKey?, of batch: BatchID?
+    ) throws(DiskError) -> (page: DiskGroup, isEnd: Bool) {
+        guard contents.withLock({ $0.isAny }) else { return (DiskGroup(), true) }
+        return try lend { (database) throws(DiskError) in
+            let iterator = rocksdb_create_iterator(database, options.list)
+            defer { rocksdb_iter_destroy(iterator) }
+            let first = last.map { DiskKey($0) } ?? DiskKey(batch ?? .root, from: 0)
+            first.withBytes { key in
+                rocksdb_iter_seek(
+                    iterator, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count)
+            }
+            var page = DiskGroup()
+            while rocksdb_iter_valid(iterator) != 0, page.byteCount < Self.pageByteCount {
+                var (length, valueLength) = (0, 0)
+                let start = rocksdb_iter_key(iterator, &length)
+                let bytes = UnsafeRawBufferPointer(start: start, count: length)
+                guard let (key, _) = DiskKey.read(bytes), batch == nil || key.id.batch == batch
+                else { return (page, true) }
+                if key != last {
+                    let value = rocksdb_iter_value(iterator, &valueLength)
+                    page.append(key, UnsafeRawBufferPointer(start: value, count: valueLength))
+                }
+                rocksdb_iter_next(iterator)
+            }
+            var message: UnsafeMutablePointer<CChar>?
+            rocksdb_iter_get_error(iterator, &message)
+            try Self.check(message)
+            return (page, rocksdb_iter_valid(iterator) == 0)
+        }
+    }
+
+    private static let pageByteCount = 1 << 20
+
     private func lend<Value: Sendable>(
         _ body: (OpaquePointer) throws(DiskError) -> Value
     ) throws(DiskError) -> Value {
@@ -192,13 +305,17 @@ public final class RocksStore: DiskEngine {
             throw Self.systemError("cannot make \(path)")
         }
         var message: UnsafeMutablePointer<CChar>?
-        if !isEmptied.withLock({ $0 }) {
+        let isOurs = contents.withLock { $0.isOurs }
+        if !isOurs {
+            try checkRoom(Self.reservedByteCount)
             rocksdb_destroy_db(options.database, path, &message)
             try Self.check(message)
-            isEmptied.withLock { $0 = true }
         }
         let new = try openFiles()
         database.withLock { $0 = new }
+        guard !isOurs else { return new }
+        contents.withLock { $0.isOurs = true }
+        try writeIdentity(new)
         return new
     }
 

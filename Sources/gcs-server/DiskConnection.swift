@@ -10,12 +10,13 @@ final class DiskConnection {
     private let tier: DiskTier
     private let core: UnsafeMutablePointer<Server>
     private var watch: Watch?
+    private var queue = DiskQueue()
 
     /// `nil` when the system has no threads left.
     ///
     /// Nothing is opened or made before the first record is flushed.
     init?(_ loop: Loop, _ core: UnsafeMutablePointer<Server>, _ settings: ServerSettings) {
-        let store = RocksStore(path: settings.directory + "/flushed", keepsContents: false)
+        let store = RocksStore(path: settings.directory + "/flushed")
         guard let tier = DiskTier(store) else { return nil }
         self.tier = tier
         self.core = core
@@ -29,15 +30,22 @@ final class DiskConnection {
         core.pointee.state.pointee.flush.diskByteCount = tier.byteCount
     }
 
-    /// Hands on what the turn asks of the disk.
-    func carry() {
+    /// Hands on what the turn asks of the disk, once the log tells durably why.
+    ///
+    /// - Parameter keeper: the log's, whose turn is over.
+    func carry(_ keeper: LogKeeper?) {
         let requests = core.pointee.state.pointee.store.takeDiskRequests()
-        if !requests.isEmpty { tier.post(requests) }
+        guard !requests.isEmpty || queue.isWaiting else { return }
+        let log = keeper?.durability
+        tier.post(queue.add(requests, behind: log?.position))
+        guard queue.isWaiting, let log else { return }
+        tier.post(queue.take(upTo: log.synced))
+        if queue.isWaiting { keeper?.sync() }
     }
 
-    /// Waits for what is under way, and closes the files.
+    /// Waits for what is under way, and closes the files; after the log is closed.
     func close() {
-        carry()
+        carry(nil)
         tier.close()
     }
 }

@@ -16,7 +16,7 @@ struct LogCleaner {
         /// Commands are being told again, from an offset on.
         case telling(OldestPart, offset: Int)
         /// All of them were; the changes that they led to are not handed on yet.
-        case told(OldestPart)
+        case told(OldestPart, removalsAwaited: UInt64?)
         /// The segment is to go.
         case dropping(Int)
     }
@@ -48,7 +48,7 @@ struct LogCleaner {
         counted += byteCount
         cursor = next
         guard next == 0 else { return }
-        let records = store.taskCount + store.objectCount + store.actorCount
+        let records = store.taskCount + store.objectCount + store.actorCount - store.awayCount
         liveByteCount =
             counted + records * Self.changeByteCount + store.log.byteCount
             + (store.batchCount + store.tombstoneCount + store.referenceCount)
@@ -79,9 +79,11 @@ struct LogCleaner {
         case .telling(let part, let offset):
             let budget = max(Self.stepByteCount, Self.stepFactor * writtenByteCount)
             let end = Self.tell(part.commands, from: offset, budget: budget, &store)
-            phase = end == part.commands.count ? .told(part) : .telling(part, offset: end)
+            phase =
+                end == part.commands.count
+                ? .told(part, removalsAwaited: nil) : .telling(part, offset: end)
             return (true, "")
-        case .told: return (true, "")
+        case .told(_, let awaited): return (awaited == nil, "")
         case .dropping(let segment):
             if status.segments.first != segment { phase = .idle }
         }
@@ -89,9 +91,15 @@ struct LogCleaner {
     }
 
     /// Goes on when the turn's changes are handed on.
-    mutating func handedOn(_ writer: LogWriter) {
-        guard case .told(let part) = phase else { return }
+    ///
+    /// - Parameter removals: those from the disk that were asked for, and done: a segment that may tell of
+    ///   one stays until it is done.
+    mutating func handedOn(_ writer: LogWriter, _ removals: (requested: UInt64, done: UInt64)) {
+        guard case .told(let part, let known) = phase else { return }
         if part.isEnd {
+            let awaited = known ?? removals.requested
+            phase = .told(part, removalsAwaited: awaited)
+            guard removals.done >= awaited else { return }
             writer.drop(part.segment)
             phase = .dropping(part.segment)
         } else {

@@ -9,21 +9,23 @@ internal import Settings
 /// The append-only file and the snapshots of the running server: loads them, feeds them, begins them
 /// anew.
 final class LogKeeper {
-    private let loop: Loop
+    let loop: Loop
     private let core: UnsafeMutablePointer<Server>
-    private let log: LogFile
+    let log: LogFile
     private let directory: LogDirectory
-    private let snapshotDirectory: LogDirectory
-    private var settings: ServerSettings
-    private var lock: DirectoryLock? {
+    let snapshotDirectory: LogDirectory
+    private(set) var settings: ServerSettings
+    var lock: DirectoryLock? {
         didSet { state.pointee.persistence.isDirectoryLocked = lock != nil }
     }
     private var loading: Loading?
-    private var writer: LogWriter?
+    /// Whether everything is loaded but what is on disk.
+    private var isRestoring = false
+    var writer: LogWriter?
     private var watch: Watch?
     private var rewriting: Rewriting?
-    private var saving: Rewriting?
-    private var savingWatch: Watch?
+    var saving: Rewriting?
+    var savingWatch: Watch?
     private var cleaner = LogCleaner()
     private var lastToken: UInt64 = 0
     /// Behind all changes that were handed to the writer.
@@ -42,12 +44,14 @@ final class LogKeeper {
     }
 
     /// A walk over everything there is, on its way to a file.
-    private struct Rewriting {
+    struct Rewriting {
         var walk = JournalWalk()
         let writer: LogWriter
         let token: UInt64
         let startedAt: Int64
         var isWalked = false
+        /// Removals from the disk that must be done before older parts of the log go.
+        var removalsAwaited: UInt64?
     }
 
     /// Bytes that are read in a turn while loading.
@@ -86,6 +90,7 @@ final class LogKeeper {
                 "the append-only file ended within a group: \(cut.byteCount) bytes are cut off, "
                     + "they are in \(cut.path)")
         }
+        if source.path == directory.path { core.pointee.state.pointee.store.expectDisk() }
         core.pointee.state.pointee.isLoading = true
         core.pointee.state.pointee.persistence.loading = (
             reader.byteCount, 0, Loop.unixMilliseconds / 1000
@@ -95,7 +100,15 @@ final class LogKeeper {
             startedAt: Loop.unixMilliseconds)
     }
 
-    private var state: UnsafeMutablePointer<ServerState> { core.pointee.state }
+    var state: UnsafeMutablePointer<ServerState> { core.pointee.state }
+
+    /// Behind all that was handed to the log, and how far it is durable; `nil` without a log.
+    var durability: (position: UInt64, synced: UInt64)? {
+        writer.map { (position, $0.status.synced) }
+    }
+
+    /// Has the log made durable soon, whatever `appendfsync` says.
+    func sync() { writer?.requestSync() }
 
     // MARK: Loading
 
@@ -104,6 +117,7 @@ final class LogKeeper {
     /// - Returns: whether there is more.
     func load() throws(LogError) -> Bool {
         guard loading != nil else { return false }
+        if isRestoring { return try restore() }
         let state = state
         let isMore = try loading?.reader.read(budget: Self.loadByteCount) { words in
             var words = words
@@ -118,8 +132,23 @@ final class LogKeeper {
             }
         }
         tellProgress()
-        if isMore != true { try finishLoading() }
-        return isMore ?? false
+        if isMore == true { return true }
+        isRestoring = true
+        state.pointee.store.restoreFlushed()
+        return try restore()
+    }
+
+    /// Waits until the records on disk are listed.
+    private func restore() throws(LogError) -> Bool {
+        switch state.pointee.store.diskRestoration {
+        case .expected, .underWay: return false
+        case .failed(let reason): throw .flushed(reason: reason)
+        case .none: break
+        case .done(let count): log.write(.notice, "\(count) flushed records are on disk")
+        }
+        isRestoring = false
+        try finishLoading()
+        return false
     }
 
     private func tellProgress() {
@@ -191,16 +220,18 @@ final class LogKeeper {
         let isWalking = walk()
         let isCleaning = clean()
         state.pointee.store.commitJournal()
+        let flushed = state.pointee.store.flushedJournalBytes
+        if !flushed.isEmpty, let saving { _ = saving.writer.append(flushed) }
         let changes = state.pointee.store.journalBytes
         writtenByteCount = changes.count
         if !changes.isEmpty {
             if let writer { position = writer.append(changes) }
             if let saving { _ = saving.writer.append(changes) }
-            state.pointee.store.clearJournal()
         }
+        state.pointee.store.clearJournal()
         finishWalks()
         guard let writer else { return isWalking }
-        cleaner.handedOn(writer)
+        cleaner.handedOn(writer, state.pointee.store.diskRemovals)
         let status = writer.status
         if position > status.synced {
             // While nothing can be written, writes are refused and reads go on.
@@ -276,24 +307,6 @@ final class LogKeeper {
         if state.pointee.persistence.save.isWanted, saving == nil { startSaving() }
     }
 
-    private func startSaving() {
-        state.pointee.persistence.save.isWanted = false
-        do throws(LogError) {
-            if lock == nil { lock = try DirectoryLock(settings.directory) }
-            let writer = try LogWriter(
-                snapshotDirectory, segments: [], isWhole: false, firstMark: 1, sync: .never,
-                version: JournalFormat.version)
-            saving = Rewriting(writer: writer, token: 0, startedAt: Loop.unixMilliseconds)
-            // The turn after it looks how far the snapshot is.
-            savingWatch = Watch(loop, writer.changed, .readable) { writer.acknowledge() }
-            state.pointee.persistence.save.startedAt = Loop.unixMilliseconds / 1000
-            state.pointee.store.startJournal()
-        } catch {
-            log.write(.warning, "the snapshot cannot be written: \(error)")
-            state.pointee.persistence.save.isLastOK = false
-        }
-    }
-
     private func walk() -> Bool {
         let isRewriting = advance(&rewriting)
         let isSaving = advance(&saving)
@@ -305,14 +318,20 @@ final class LogKeeper {
         guard walking.writer.status.waitingByteCount < Self.walkBacklogMax else { return false }
         state.pointee.store.advance(&walking.walk, budget: Self.walkCount)
         work = walking
-        return true
+        return !state.pointee.store.isTellingWaiting
     }
 
     /// Ends walks whose last changes are handed on.
     private func finishWalks() {
         if let walked = rewriting, walked.walk.isDone, !walked.isWalked {
-            rewriting?.isWalked = true
-            walked.writer.begin(at: walked.token)
+            // What is being removed from the disk is told by the parts that go.
+            let removals = state.pointee.store.diskRemovals
+            let awaited = walked.removalsAwaited ?? removals.requested
+            rewriting?.removalsAwaited = awaited
+            if removals.done >= awaited {
+                rewriting?.isWalked = true
+                walked.writer.begin(at: walked.token)
+            }
         }
         if let saved = saving, saved.walk.isDone {
             if saved.isWalked {
@@ -337,23 +356,6 @@ final class LogKeeper {
         state.pointee.persistence.baseByteCount = byteCount
     }
 
-    private func finishSaving(_ saved: Rewriting) {
-        let error = saved.writer.status.error
-        (saving, savingWatch) = (nil, nil)
-        let isDone = saved.writer.close() && error.isEmpty
-        if writer == nil { state.pointee.store.stopJournal() }
-        let milliseconds = Loop.unixMilliseconds - saved.startedAt
-        state.pointee.persistence.save.startedAt = nil
-        state.pointee.persistence.save.isLastOK = isDone
-        state.pointee.persistence.save.lastSeconds = milliseconds / 1000
-        if isDone {
-            state.pointee.persistence.save.lastDoneAt = Loop.unixMilliseconds / 1000
-            log.write(.notice, "snapshot written in \(milliseconds) ms")
-        } else {
-            log.write(.warning, "the snapshot could not be written: \(error)")
-        }
-    }
-
     // MARK: Settings, end
 
     /// Switches the append-only file on or off, when CONFIG SET said so.
@@ -373,6 +375,7 @@ final class LogKeeper {
             }
         } else {
             closeWriter()
+            state.pointee.store.partDiskFromLog()
             if saving == nil { state.pointee.store.stopJournal() }
         }
     }

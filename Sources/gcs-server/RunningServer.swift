@@ -82,7 +82,7 @@ final class RunningServer {
         let isWorking = core.pointee.work()
         let isKeeping = keeper?.keep() ?? false
         let isSending = core.pointee.send(&transport)
-        disk?.carry()
+        disk?.carry(keeper)
         if core.pointee.state.pointee.isShuttingDown {
             log.write(.warning, "SHUTDOWN was asked for")
             loop.stop()

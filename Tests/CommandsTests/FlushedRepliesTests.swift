@@ -78,7 +78,14 @@ struct FlushingServer: ~Copyable {
     var server: MemoryServer
     private var random: SeededRandom
     private var work: DiskWork
-    private let engine = MemoryEngine()
+    private(set) var engine = MemoryEngine()
+    /// What the log tells, and how much of it is durable; `nil` without a log.
+    var log: (bytes: [UInt8], durable: Int)?
+    /// Whether the log was made durable while a command was under way.
+    var isSyncedInside = false
+    /// What a snapshot was told; `nil` while none is written.
+    var snapshot: [UInt8]?
+    private var queue = DiskQueue()
     private var writes: [DiskRequest] = []
     private var reads: [DiskRequest] = []
     private(set) var readCount = 0
@@ -122,9 +129,61 @@ struct FlushingServer: ~Copyable {
         return reply
     }
 
+    /// Has the log tell what changed, and takes what the disk is asked, as the end of a turn does.
+    private mutating func collect() -> [DiskRequest] {
+        tell()
+        let new = server.core.state.pointee.store.takeDiskRequests()
+        let free = queue.add(new, behind: log.map { UInt64($0.bytes.count) })
+        // Who waits for the disk has the log made durable.
+        if queue.isWaiting, Int.random(in: 0..<12, using: &random) == 0 {
+            sync()
+            isSyncedInside = true
+        }
+        return free + queue.take(upTo: UInt64(log?.durable ?? 0))
+    }
+
+    /// Makes durable what the log tells.
+    mutating func sync() {
+        tell()
+        let end = log?.bytes.count ?? 0
+        log?.durable = end
+    }
+
+    /// Works until the disk has removed what it was asked to.
+    mutating func finishRemovals() {
+        engine.fails.withLock { $0 = false }
+        for _ in 0..<10_000 {
+            let removals = server.core.state.pointee.store.diskRemovals
+            if removals.requested == removals.done, !queue.isWaiting { return }
+            sync()
+            step()
+        }
+    }
+
+    /// Counts positions from the beginning again: the log begins anew, and nothing waits for it.
+    mutating func restartQueue() { queue = DiskQueue() }
+
+    /// Everything there is, in memory and on disk.
+    mutating func digest() -> [String] {
+        var lines = server.core.state.pointee.store.digest()
+        for (key, bytes) in engine.contents
+        where server.core.state.pointee.store.isMissing(key) {
+            lines.append("record \(key.id) \(key.kind) of \(key.id.batch) false \(bytes)")
+        }
+        return lines.sorted()
+    }
+
+    /// Has the log, and a snapshot under way, told what changed; records on disk first.
+    mutating func tell() {
+        snapshot? += Array(server.core.state.pointee.store.flushedJournalBytes)
+        let changes = server.takeJournal()
+        snapshot? += changes
+        log?.bytes += changes
+    }
+
     /// Carries one request out: the next write, or any read.
-    private mutating func step() {
-        for request in server.core.state.pointee.store.takeDiskRequests() {
+    mutating func step() {
+        for request in collect() {
             if case .read(_, _, isOrdered: false) = request {
                 reads.append(request)
             } else {
@@ -180,6 +239,59 @@ struct FlushingServer: ~Copyable {
 final class MemoryEngine: DiskEngine {
     let fails = Mutex(false)
     private let entries = Mutex<[RecordKey: [UInt8]]>([:])
+
+    /// The same contents, on their own.
+    func copy() -> MemoryEngine {
+        let copy = MemoryEngine()
+        copy.entries.withLock { $0 = entries.withLock { $0 } }
+        copy.identity.withLock { $0 = identity.withLock { $0 } }
+        return copy
+    }
+
+    /// Everything there is.
+    var contents: [RecordKey: [UInt8]] { entries.withLock { $0 } }
+
+    private let identity = Mutex(UInt64(0))
+
+    func begin(identity: UInt64) {
+        self.identity.withLock { $0 = identity }
+        entries.withLock { $0 = [:] }
+    }
+
+    func rename(identity: UInt64) throws(DiskError) {
+        try check()
+        self.identity.withLock { $0 = identity }
+    }
+
+    func keep(identity: UInt64) throws(DiskError) {
+        guard self.identity.withLock({ $0 == identity }) else {
+            throw DiskError("another identity")
+        }
+    }
+
+    func clear() throws(DiskError) {
+        try check()
+        entries.withLock { $0 = [:] }
+    }
+
+    func list(
+        after last: RecordKey?, of batch: BatchID?
+    ) throws(DiskError) -> (page: DiskGroup, isEnd: Bool) {
+        func place(_ key: RecordKey) -> [UInt8] { DiskKey(key).withBytes { Array($0) } }
+        let rest = entries.withLock { entries in
+            entries.filter { batch == nil || $0.key.id.batch == batch }
+                .map { (place: place($0.key), key: $0.key, bytes: $0.value) }
+                .filter { entry in
+                    last.map { place($0).lexicographicallyPrecedes(entry.place) } ?? true
+                }
+                .sorted { $0.place.lexicographicallyPrecedes($1.place) }
+        }
+        var page = DiskGroup()
+        for entry in rest.prefix(5) {
+            entry.bytes.withUnsafeBytes { page.append(entry.key, $0) }
+        }
+        return (page, rest.count <= 5)
+    }
 
     private func check() throws(DiskError) {
         if fails.withLock({ $0 }) { throw DiskError("told to fail") }

@@ -31,23 +31,23 @@ import Testing
             if step % 5 == 0 {
                 server.advance(milliseconds: Int64.random(in: 1...40, using: &random))
             }
-            let new = commit(&server)
+            let new = server.takeJournal()
             told += new
             walk?.told += new
             guard var (walking, since) = walk else {
                 guard Int.random(in: 0..<60, using: &random) == 0 else { continue }
                 var begun = JournalWalk()
                 server.core.state.pointee.store.advance(&begun, budget: 1)
-                walk = (begun, commit(&server))
+                walk = (begun, server.takeJournal())
                 continue
             }
             server.core.state.pointee.store.advance(&walking, budget: 7)
-            since += commit(&server)
+            since += server.takeJournal()
             if walking.isDone { told = since }
             walk = walking.isDone ? nil : (walking, since)
         }
         server.settle()
-        told += commit(&server)
+        told += server.takeJournal()
         compare(&server, told, settings, seed)
     }
 
@@ -68,16 +68,16 @@ import Testing
             if step % 5 == 0 {
                 server.advance(milliseconds: Int64.random(in: 1...40, using: &random))
             }
-            parts[parts.count - 1] += commit(&server)
+            parts[parts.count - 1] += server.takeJournal()
             guard step % 25 == 24 else { continue }
             parts.append([])
             guard parts.count > 3 else { continue }
             renew(parts[0], in: &server)
-            parts[parts.count - 1] += commit(&server)
+            parts[parts.count - 1] += server.takeJournal()
             parts.removeFirst()
         }
         server.settle()
-        parts[parts.count - 1] += commit(&server)
+        parts[parts.count - 1] += server.takeJournal()
         let head = Array("GCS.LOAD SEGMENT \(JournalFormat.version) 1 1\r\n".utf8)
         compare(&server, head + parts.flatMap { $0 }, settings, seed)
     }
@@ -124,7 +124,7 @@ import Testing
         let left = server.core.state.pointee.store.batchCount
         #expect(rest != nil && left > 100 && left < 200)
         var other = MemoryServer()
-        other.send(told + commit(&server) + Array("GCS.LOAD FINISH\r\n".utf8), from: "loader")
+        other.send(told + server.takeJournal() + Array("GCS.LOAD FINISH\r\n".utf8), from: "loader")
         let replies = String(decoding: other.takeOutput("loader"), as: UTF8.self)
         #expect(replies.split(separator: "\r\n").allSatisfy { $0 == "+OK" })
         let count = other.core.state.pointee.store.batchCount
@@ -136,13 +136,7 @@ import Testing
     private func begin(_ server: inout MemoryServer, _ told: inout [UInt8]) {
         var walk = JournalWalk()
         while !walk.isDone { server.core.state.pointee.store.advance(&walk, budget: 100) }
-        told += commit(&server)
-    }
-
-    private func commit(_ server: inout MemoryServer) -> [UInt8] {
-        server.core.state.pointee.store.commitJournal()
-        defer { server.core.state.pointee.store.clearJournal() }
-        return Array(server.core.state.pointee.store.journalBytes)
+        told += server.takeJournal()
     }
 
     private func compare(

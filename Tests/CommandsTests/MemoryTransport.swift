@@ -75,6 +75,13 @@ struct MemoryServer: ~Copyable {
         transport.output.removeValue(forKey: client) ?? []
     }
 
+    /// What the journal told since the last time.
+    mutating func takeJournal() -> [UInt8] {
+        core.state.pointee.store.commitJournal()
+        defer { core.state.pointee.store.clearJournal() }
+        return Array(core.state.pointee.store.journalBytes)
+    }
+
     /// Full names of the commands that were called.
     func calledCommands() -> Set<String> { core.state.pointee.calledCommands }
 

@@ -27,7 +27,7 @@ import Testing
     @Test("reads back what was written, the last of it")
     func readsBack() throws {
         try withDirectory { path in
-            let store = RocksStore(path: path, keepsContents: false)
+            let store = RocksStore(path: path)
             defer { store.close() }
             try store.put(group(7, 0..<100, "first"))
             try store.put(group(7, 50..<60, "second"))
@@ -42,7 +42,7 @@ import Testing
     @Test("lists a batch in pages, each key once, and no other batch")
     func lists() throws {
         try withDirectory { path in
-            let store = RocksStore(path: path, keepsContents: false)
+            let store = RocksStore(path: path)
             defer { store.close() }
             for batch in [6, 7, 8] as [Int64] { try store.put(group(batch, 0..<500, "x")) }
             var seen: [RecordKey] = []
@@ -61,7 +61,7 @@ import Testing
     @Test("a removed batch is gone, its neighbours stay, and its space comes back")
     func removesBatch() throws {
         try withDirectory { path in
-            let store = RocksStore(path: path, keepsContents: false)
+            let store = RocksStore(path: path)
             defer { store.close() }
             let text = String(repeating: "0123456789", count: 20)
             for round in 0..<20 as Range<UInt64> {
@@ -81,14 +81,22 @@ import Testing
     @Test("is empty after a restart, or as it was")
     func restarts() throws {
         try withDirectory { path in
-            let first = RocksStore(path: path, keepsContents: false)
+            let first = RocksStore(path: path)
+            first.begin(identity: 5)
             try first.put(group(7, 0..<10, "x"))
             first.close()
-            let second = RocksStore(path: path, keepsContents: true)
+            #expect(throws: DiskError.self) { try RocksStore(path: path).keep(identity: 6) }
+            #expect(throws: DiskError.self) {
+                try RocksStore(path: path + "/none").keep(identity: 5)
+            }
+            let second = RocksStore(path: path)
+            try second.keep(identity: 5)
             try second.put(group(7, 10..<20, "x"))
             #expect(try second.get(key(7, 3)) != nil)
+            let (page, isEnd) = try second.list(after: nil, of: nil)
+            #expect(page.count == 20 && isEnd)
             second.close()
-            let third = RocksStore(path: path, keepsContents: false)
+            let third = RocksStore(path: path)
             try third.put(group(7, 20..<30, "x"))
             #expect(try third.get(key(7, 3)) == nil)
             third.close()

@@ -17,11 +17,7 @@ extension Command {
             ? try call.count() : call.state.pointee.settings.flushRecordCountPerPeriod
         try call.end()
         guard call.state.pointee.canFlush else {
-            let isLogging = call.state.pointee.settings.appendOnly
-            throw .text(
-                isLogging
-                    ? "FLUSHFAILED with appendonly all records stay in memory"
-                    : "FLUSHFAILED there is no disk to flush to")
+            throw .text("FLUSHFAILED there is no disk to flush to")
         }
         call.store.lookAnew()
         let start = call.store.flushedCount

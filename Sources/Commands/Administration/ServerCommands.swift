@@ -97,9 +97,8 @@ extension Command {
                     throw .text(error.reply)
                 }
                 if settings.appendOnly, !call.state.pointee.settings.appendOnly,
-                    let problem = call.state.pointee.flushObjection
-                        ?? call.state.pointee.host.probeLog(
-                            settings, call.state.pointee.persistence.isDirectoryLocked)
+                    let problem = call.state.pointee.host.probeLog(
+                        settings, call.state.pointee.persistence.isDirectoryLocked)
                 {
                     throw .text("ERR CONFIG SET failed (appendonly): \(problem)")
                 }

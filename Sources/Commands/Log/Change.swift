@@ -66,6 +66,8 @@ public struct Change {
             let node = try nodeName()
             let process: UInt32? = words.left > 0 ? try number() : nil
             store.loadHolderGone(node, process)
+        } else if name.matches("DISK") {
+            store.loadDisk(identity: UInt64(bitPattern: try integer()))
         } else if name.matches("RESET") {
             store.reset()
         } else if name.matches("SEGMENT") {
@@ -132,6 +134,8 @@ extension Change {
             store.renewNode(try nodeName())
         } else if name.matches("HEAD") {
             store.renewHead()
+        } else if name.matches("DISK") {
+            store.renewDisk()
         } else if name.matches("REF") {
             let (holder, type) = (try holder(), try referenceType())
             store.renewReference(holder, type, try id())

@@ -5,7 +5,7 @@ internal import RESP
 extension Command {
     private static let changes = [
         "HEAD", "RESET", "BATCH", "ENDED", "RECORD", "GONE", "DEPEND", "RUN", "CHAIN", "ENTRY",
-        "NODE", "NODEGONE", "REF", "UNREF", "CLEAR", "SEGMENT", "MARK", "FINISH",
+        "NODE", "NODEGONE", "REF", "UNREF", "CLEAR", "DISK", "SEGMENT", "MARK", "FINISH",
     ]
 
     /// GCS.LOAD.

@@ -53,15 +53,9 @@ extension ServerState {
         }
     }
 
-    /// Not with an append-only file: it tells of records in memory only.
+    /// Not while loading: what is on disk is not known yet.
     var canFlush: Bool {
-        settings.flushTarget == .discard || flush.hasDisk && !settings.appendOnly
-    }
-
-    /// Why the append-only file cannot be switched on; `nil` when it can.
-    var flushObjection: String? {
-        guard store.awayCount > 0 || store.isFlushing else { return nil }
-        return "appendonly does not cover the \(store.awayCount) flushed records on disk"
+        !isLoading && (settings.flushTarget == .discard || flush.hasDisk)
     }
 
     /// Bytes of records above which writes wait; `nil` when they do not.
@@ -238,7 +232,7 @@ extension ServerState {
     /// Takes in an answer of the disk.
     public mutating func receive(_ reply: DiskReply) {
         switch reply {
-        case .put, .deleted, .dropped: store.receive(reply)
+        case .put, .deleted, .dropped, .kept, .listed: store.receive(reply)
         case .read(let ticket, let values, let failure):
             guard let session = flush.waits.removeValue(forKey: ticket),
                 let pending = session.pointee.pending, case .request(let request) = pending.work,
