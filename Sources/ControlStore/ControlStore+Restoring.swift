@@ -14,6 +14,31 @@ public enum DiskRestoration: Equatable, Sendable {
     case failed(String)
 }
 
+/// What the contents of a disk are known by; also, whether a log may count on them.
+public enum DiskIdentity {
+    /// Whether a log may count on contents of this identity: one that was told of them, and of all
+    /// changes since.
+    public static func isCountedOn(_ identity: UInt64) -> Bool { identity & 1 == 1 }
+
+    static func make(_ random: UInt64, isCountedOn: Bool) -> UInt64 {
+        isCountedOn ? random | 1 : max(random & ~1, 2)
+    }
+}
+
+/// What a log told that is being loaded, and what is on disk may not know of yet.
+///
+/// All that came later is told, too, and in memory: so what these name can go from the disk.
+struct ToldOfDisk {
+    /// Whether the store was emptied.
+    var isReset = false
+    /// Records that went, or moved to another batch.
+    var gone: Set<RecordKey> = []
+    /// Batches that ended.
+    var ended: Set<BatchID> = []
+    /// Batches that were there after one of their id had ended.
+    var begun: Set<BatchID> = []
+}
+
 /// Taking over flushed records after a start, together with the log that counts on them.
 ///
 /// A log tells of records in memory; those on disk lie there alone. The identity that it tells ties both
@@ -36,11 +61,12 @@ extension ControlStore {
     /// Has everything on disk listed, after the log was loaded.
     public mutating func restoreFlushed() {
         guard flushing.restoration == .expected else { return }
-        flushing.endedWhileLoading = []
         guard flushing.identity != 0 else {
-            flushing.restoration = .none
+            (flushing.restoration, flushing.told) = (.none, ToldOfDisk())
             return
         }
+        if flushing.told.isReset { flushing.requests.append(.clear) }
+        for batch in flushing.told.begun { requestRemoval(of: batch, recordCount: 0) }
         flushing.restoration = .underWay(recordCount: 0)
         flushing.requests.append(.list(after: nil, of: nil))
     }
@@ -72,6 +98,7 @@ extension ControlStore {
         }
         guard case .underWay = flushing.restoration else { return }
         if isEnd {
+            flushing.told = ToldOfDisk()
             flushing.restoration = .done(recordCount: flushing.awayCount)
         } else {
             flushing.restoration = .underWay(recordCount: count + page.count)
@@ -90,6 +117,7 @@ extension ControlStore {
         let hash = filterHash(key)
         if !disk.pointee.filter.mayContain(hash) { disk.pointee.filter.insert(hash) }
         guard locate(key).place == nil else { return }
+        guard !flushing.told.gone.contains(key) else { return removeFromDisk(key, disk) }
         count(key.kind, 1)
         batch.pointee.count(key.kind, 1)
         disk.pointee.count(key.kind, 1)
@@ -99,45 +127,41 @@ extension ControlStore {
 
     // MARK: While the log is loaded
 
-    /// Whether what is loaded may contradict what is on disk.
-    private var isKeeping: Bool {
-        flushing.restoration == .expected && flushing.identity != 0
-    }
-
-    /// Has a record removed that the log tells to be gone, or elsewhere.
+    /// Notes that the log tells a record to be gone, or elsewhere: what is on disk of it goes, unless it
+    /// comes back.
     mutating func forgetKept(_ key: RecordKey) {
-        if isKeeping { requestRemoval(of: key) }
+        if flushing.restoration == .expected { flushing.told.gone.insert(key) }
     }
 
     /// Notes that the log tells of the end of a batch: one of its id that comes later begins empty.
     mutating func forgetKept(_ id: BatchID) {
-        if isKeeping { flushing.endedWhileLoading.insert(id) }
+        if flushing.restoration == .expected { flushing.told.ended.insert(id) }
     }
 
     /// Notes that the log tells of a batch.
     mutating func beginKept(_ id: BatchID) {
-        guard isKeeping, flushing.endedWhileLoading.remove(id) != nil else { return }
-        requestRemoval(of: id, recordCount: 0)
+        guard flushing.restoration == .expected, flushing.told.ended.contains(id) else { return }
+        flushing.told.begun.insert(id)
     }
 
-    /// Has everything removed: the log tells that the store was emptied.
+    /// Notes that the log tells that the store was emptied.
     mutating func clearKept() {
-        guard isKeeping else { return }
-        flushing.endedWhileLoading = []
-        flushing.requests.append(.clear)
+        guard flushing.restoration == .expected else { return }
+        flushing.told = ToldOfDisk(isReset: true)
     }
 
     // MARK: Identity
 
-    private func makeIdentity() -> UInt64 {
-        let hash = memory.seeds.hash(
-            unique: UInt64(bitPattern: now) ^ flushing.identity, index: .max, kind: .task)
-        return hash == 0 ? 1 : hash
+    private func makeIdentity(isCountedOn: Bool) -> UInt64 {
+        DiskIdentity.make(
+            memory.seeds.hash(
+                unique: UInt64(bitPattern: now) ^ flushing.identity, index: .max, kind: .task),
+            isCountedOn: isCountedOn)
     }
 
     /// Begins to use the disk: what an earlier run left is forgotten.
     mutating func beginDisk() {
-        flushing.identity = makeIdentity()
+        flushing.identity = makeIdentity(isCountedOn: true)
         flushing.requests.append(.begin(identity: flushing.identity))
         if journal.isOn { journal.hasDisk = true }
     }
@@ -145,7 +169,7 @@ extension ControlStore {
     /// Parts what is on disk from the log that told of it: it tells of no changes any more.
     public mutating func partDiskFromLog() {
         guard flushing.identity != 0 else { return }
-        flushing.identity = makeIdentity()
+        flushing.identity = makeIdentity(isCountedOn: false)
         flushing.requests.append(.rename(identity: flushing.identity))
     }
 }

@@ -64,8 +64,8 @@ struct Flushing: ~Copyable {
     var identity: UInt64 = 0
     /// Where taking over what an earlier run left on disk stands.
     var restoration = DiskRestoration.none
-    /// Batches whose end the log that is being loaded told.
-    var endedWhileLoading: Set<BatchID> = []
+    /// What the log that is being loaded told of it.
+    var told = ToldOfDisk()
     /// The walk of a snapshot that tells what is on disk; `nil` while there is none.
     var telling: FlushedTelling?
     /// Records that came back, were not changed, and leave memory once the log tells what they are.

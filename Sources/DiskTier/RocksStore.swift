@@ -14,15 +14,15 @@ public final class RocksStore: DiskEngine {
         var pointer: OpaquePointer
     }
 
-    private let path: String
-    private let options: RocksOptions
+    let path: String
+    let options: RocksOptions
     /// Readers hold the lock while they read, and so keep the writer from closing.
-    private let database = Mutex<Database?>(nil)
-    private let contents = Mutex(Contents())
+    let database = Mutex<Database?>(nil)
+    let contents = Mutex(Contents())
     /// Why a write failed half way; `nil` while none did.
-    private let broken = Mutex<String?>(nil)
+    let broken = Mutex<String?>(nil)
 
-    private struct Contents {
+    struct Contents {
         var identity: UInt64 = 0
         /// Whether what another run left is removed, or taken over.
         var isOurs = false
@@ -30,70 +30,18 @@ public final class RocksStore: DiskEngine {
         var isAny = false
     }
 
+    /// Whether contents that an append-only file counts on are not removed.
+    private let isProtected: Bool
+
     /// Nothing is opened before it is used.
     ///
-    /// - Parameter path: the directory; made when it is not there, but not its parents.
-    public init(path: String) {
+    /// - Parameters:
+    ///   - path: the directory; made when it is not there, but not its parents.
+    ///   - isProtected: whether an append-only file that is not loaded may count on what is there.
+    public init(path: String, isProtected: Bool = false) {
         self.path = path
+        self.isProtected = isProtected
         options = RocksOptions()
-    }
-
-    // MARK: Identity
-
-    /// Sets by which identity what is written is known.
-    public func begin(identity: UInt64) { contents.withLock { $0.identity = identity } }
-
-    /// Has what is there known by another identity.
-    public func rename(identity: UInt64) throws(DiskError) {
-        contents.withLock { $0.identity = identity }
-        guard contents.withLock({ $0.isOurs }) else { return }
-        try writeIdentity(try open())
-    }
-
-    /// Opens what is there, if it is known by this identity.
-    public func keep(identity: UInt64) throws(DiskError) {
-        guard access(path + "/CURRENT", F_OK) == 0 else {
-            throw DiskError(
-                "the append-only file counts on flushed records, which are not in \(path)")
-        }
-        let opened = try openFiles()
-        do throws(DiskError) {
-            guard try readIdentity(opened) == identity else {
-                throw DiskError("\(path) holds the flushed records of another append-only file")
-            }
-        } catch {
-            rocksdb_close(opened.pointer)
-            throw error
-        }
-        contents.withLock { $0 = Contents(identity: identity, isOurs: true, isAny: true) }
-        database.withLock { $0 = opened }
-    }
-
-    /// The key of the identity: behind all records.
-    private static let identityKey = [CChar](repeating: -1, count: 16)
-
-    private func writeIdentity(_ database: Database) throws(DiskError) {
-        let batch = rocksdb_writebatch_create()
-        defer { rocksdb_writebatch_destroy(batch) }
-        let key = Self.identityKey
-        withUnsafeBytes(of: contents.withLock { $0.identity }.bigEndian) { value in
-            rocksdb_writebatch_put(
-                batch, key, key.count, value.baseAddress?.assumingMemoryBound(to: CChar.self),
-                value.count)
-        }
-        try write(batch, to: database)
-    }
-
-    private func readIdentity(_ database: Database) throws(DiskError) -> UInt64? {
-        let key = Self.identityKey
-        var message: UnsafeMutablePointer<CChar>?
-        var count = 0
-        let value = rocksdb_get(
-            database.pointer, options.read, key, key.count, &count, &message)
-        try Self.check(message)
-        defer { free(value) }
-        guard let value, count == 8 else { return nil }
-        return UInt64(bigEndian: UnsafeRawPointer(value).loadUnaligned(as: UInt64.self))
     }
 
     // MARK: Writing
@@ -150,7 +98,7 @@ public final class RocksStore: DiskEngine {
         try write(batch, to: database)
     }
 
-    private func write(_ batch: OpaquePointer?, to database: Database) throws(DiskError) {
+    func write(_ batch: OpaquePointer?, to database: Database) throws(DiskError) {
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_write(database.pointer, options.syncedWrite, batch, &message)
         do throws(DiskError) { try Self.check(message) } catch {
@@ -299,7 +247,7 @@ public final class RocksStore: DiskEngine {
 
     // MARK: Opening and closing
 
-    private func open() throws(DiskError) -> Database {
+    func open() throws(DiskError) -> Database {
         if let open = database.withLock({ $0 }) { return open }
         if mkdir(path, 0o700) != 0, errno != EEXIST {
             throw Self.systemError("cannot make \(path)")
@@ -308,6 +256,7 @@ public final class RocksStore: DiskEngine {
         let isOurs = contents.withLock { $0.isOurs }
         if !isOurs {
             try checkRoom(Self.reservedByteCount)
+            if isProtected { try checkUncounted() }
             rocksdb_destroy_db(options.database, path, &message)
             try Self.check(message)
         }
@@ -319,7 +268,7 @@ public final class RocksStore: DiskEngine {
         return new
     }
 
-    private func openFiles() throws(DiskError) -> Database {
+    func openFiles() throws(DiskError) -> Database {
         var message: UnsafeMutablePointer<CChar>?
         let opened = rocksdb_open(options.database, path, &message)
         try Self.check(message)
@@ -370,7 +319,7 @@ public final class RocksStore: DiskEngine {
         DiskError("\(what): \(String(cString: strerror(errno)))")
     }
 
-    private static func check(_ message: UnsafeMutablePointer<CChar>?) throws(DiskError) {
+    static func check(_ message: UnsafeMutablePointer<CChar>?) throws(DiskError) {
         guard let message else { return }
         defer { free(message) }
         throw DiskError(String(cString: message))

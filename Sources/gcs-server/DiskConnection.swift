@@ -1,3 +1,4 @@
+internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
 internal import DiskTier
@@ -16,7 +17,9 @@ final class DiskConnection {
     ///
     /// Nothing is opened or made before the first record is flushed.
     init?(_ loop: Loop, _ core: UnsafeMutablePointer<Server>, _ settings: ServerSettings) {
-        let store = RocksStore(path: settings.directory + "/flushed")
+        let isProtected = !settings.appendOnly && LogProbe.directory(settings).hasLog
+        let store = RocksStore(
+            path: settings.directory + "/flushed", isProtected: isProtected)
         guard let tier = DiskTier(store) else { return nil }
         self.tier = tier
         self.core = core
@@ -44,8 +47,10 @@ final class DiskConnection {
     }
 
     /// Waits for what is under way, and closes the files; after the log is closed.
-    func close() {
-        carry(nil)
+    ///
+    /// - Parameter isLogWhole: whether the log is durable to its end; what it does not tell stays undone.
+    func close(isLogWhole: Bool) {
+        if isLogWhole { carry(nil) }
         tier.close()
     }
 }

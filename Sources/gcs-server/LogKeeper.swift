@@ -21,13 +21,14 @@ final class LogKeeper {
     private var loading: Loading?
     /// Whether everything is loaded but what is on disk.
     private var isRestoring = false
+    private var toldCount = 0
     var writer: LogWriter?
     private var watch: Watch?
-    private var rewriting: Rewriting?
+    var rewriting: Rewriting?
     var saving: Rewriting?
     var savingWatch: Watch?
     private var cleaner = LogCleaner()
-    private var lastToken: UInt64 = 0
+    var lastToken: UInt64 = 0
     /// Behind all changes that were handed to the writer.
     private var position: UInt64 = 0
     /// Bytes that were handed to it in the last turn.
@@ -56,10 +57,6 @@ final class LogKeeper {
 
     /// Bytes that are read in a turn while loading.
     private static let loadByteCount = 512 << 10
-    /// Things that a turn notes of a walk.
-    private static let walkCount = 200
-    /// Bytes that wait for the disk above which a walk pauses.
-    private static let walkBacklogMax = 16 << 20
     /// Bytes that wait for the disk above which connections are not read, until half of them are left.
     private static let backlogMax = 64 << 20
 
@@ -132,6 +129,7 @@ final class LogKeeper {
             }
         }
         tellProgress()
+        if case .failed = state.pointee.store.diskRestoration { return try restore() }
         if isMore == true { return true }
         isRestoring = true
         state.pointee.store.restoreFlushed()
@@ -141,7 +139,13 @@ final class LogKeeper {
     /// Waits until the records on disk are listed.
     private func restore() throws(LogError) -> Bool {
         switch state.pointee.store.diskRestoration {
-        case .expected, .underWay: return false
+        case .expected: return false
+        case .underWay(let count):
+            if count >= toldCount + 1_000_000 {
+                toldCount = count
+                log.write(.notice, "loading: \(count) flushed records are on disk so far")
+            }
+            return false
         case .failed(let reason): throw .flushed(reason: reason)
         case .none: break
         case .done(let count): log.write(.notice, "\(count) flushed records are on disk")
@@ -293,69 +297,6 @@ final class LogKeeper {
         if let rewriting, rewriting.isWalked, status.begun == rewriting.token { finishRewriting() }
     }
 
-    // MARK: Walks
-
-    private func startWanted() {
-        if state.pointee.persistence.rewrite.isWanted, rewriting == nil, let writer {
-            lastToken += 1
-            writer.rotate(lastToken)
-            rewriting = Rewriting(
-                writer: writer, token: lastToken, startedAt: Loop.unixMilliseconds)
-            state.pointee.persistence.rewrite.isWanted = false
-            state.pointee.persistence.rewrite.startedAt = Loop.unixMilliseconds / 1000
-        }
-        if state.pointee.persistence.save.isWanted, saving == nil { startSaving() }
-    }
-
-    private func walk() -> Bool {
-        let isRewriting = advance(&rewriting)
-        let isSaving = advance(&saving)
-        return isRewriting || isSaving
-    }
-
-    private func advance(_ work: inout Rewriting?) -> Bool {
-        guard var walking = work, !walking.walk.isDone else { return false }
-        guard walking.writer.status.waitingByteCount < Self.walkBacklogMax else { return false }
-        state.pointee.store.advance(&walking.walk, budget: Self.walkCount)
-        work = walking
-        return !state.pointee.store.isTellingWaiting
-    }
-
-    /// Ends walks whose last changes are handed on.
-    private func finishWalks() {
-        if let walked = rewriting, walked.walk.isDone, !walked.isWalked {
-            // What is being removed from the disk is told by the parts that go.
-            let removals = state.pointee.store.diskRemovals
-            let awaited = walked.removalsAwaited ?? removals.requested
-            rewriting?.removalsAwaited = awaited
-            if removals.done >= awaited {
-                rewriting?.isWalked = true
-                walked.writer.begin(at: walked.token)
-            }
-        }
-        if let saved = saving, saved.walk.isDone {
-            if saved.isWalked {
-                if saved.writer.status.begun != nil || !saved.writer.status.error.isEmpty {
-                    finishSaving(saved)
-                }
-            } else {
-                saving?.isWalked = true
-                saved.writer.begin(at: saved.token)
-            }
-        }
-    }
-
-    private func finishRewriting() {
-        guard let done = rewriting.take() else { return }
-        let milliseconds = Loop.unixMilliseconds - done.startedAt
-        let byteCount = done.writer.status.byteCount
-        log.write(
-            .notice, "append-only file rewritten: \(byteCount) bytes in \(milliseconds) ms")
-        state.pointee.persistence.rewrite.startedAt = nil
-        state.pointee.persistence.rewrite.lastSeconds = milliseconds / 1000
-        state.pointee.persistence.baseByteCount = byteCount
-    }
-
     // MARK: Settings, end
 
     /// Switches the append-only file on or off, when CONFIG SET said so.
@@ -380,19 +321,23 @@ final class LogKeeper {
         }
     }
 
-    private func closeWriter() {
-        guard let closing = writer.take() else { return }
+    /// Whether everything is durable.
+    @discardableResult
+    private func closeWriter() -> Bool {
+        guard let closing = writer.take() else { return true }
         watch = nil
         rewriting = nil
-        if !closing.close() {
+        let isWhole = closing.close()
+        if !isWhole {
             log.write(.warning, "the end of the append-only file could not be written")
         }
         core.pointee.release(upTo: .max)
         state.pointee.persistence.isOn = false
         state.pointee.persistence.error = ""
         state.pointee.persistence.rewrite = Persistence.Work()
+        return isWhole
     }
 
-    /// Writes what waits, and ends.
-    func stop() { closeWriter() }
+    /// Writes what waits, and ends; whether everything is durable.
+    func stop() -> Bool { closeWriter() }
 }

@@ -66,8 +66,8 @@ final class RunningServer {
             core.pointee.flush(session, &transport)
         }
         listeners = []
-        keeper?.stop()
-        disk?.close()
+        let isLogWhole = keeper?.stop() ?? true
+        disk?.close(isLogWhole: isLogWhole)
         if !settings.pidFilePath.isEmpty { FileText.remove(settings.pidFilePath) }
         log.write(.warning, "gcs-server is now ready to exit, bye bye...")
     }

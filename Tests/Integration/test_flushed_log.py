@@ -4,6 +4,7 @@ import shutil
 
 import programs
 import pytest
+import redis
 from programs import wait_until
 
 from test_log import Launched, contents, fails_to_start, persistence
@@ -134,6 +135,25 @@ def test_log_without_its_records_is_refused(start):
     assert f"flushed records, which are not in {flushed}" in fails_to_start(server)
     (server.directory / "elsewhere").rename(flushed)
     restart(server, "stop")
+
+
+def test_records_of_a_log_that_is_not_loaded_stay(start):
+    """Started without its log, the server does not flush over what the log counts on."""
+    server = start(programs.Server, *SMALL, "--appendonly", "yes")
+    client = begin(server)
+    rewrite(client)
+    before = contents(server)
+    arguments = server.args[:]
+    server.args = [word for word in arguments if word not in ("--appendonly", "yes")]
+    client = restart(server, "stop")
+    assert not client.exists("GC:7")
+    client.execute_command("GCS.BATCH", "START", "ID", 7)
+    fill(client, 7, 1000)
+    with pytest.raises(redis.ResponseError, match="belongs to the append-only file"):
+        client.execute_command("GCS.FLUSH", 100)
+    server.args = arguments
+    restart(server, "stop")
+    assert contents(server) == before
 
 
 def test_records_of_another_log_are_refused(start):
