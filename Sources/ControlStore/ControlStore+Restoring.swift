@@ -81,7 +81,7 @@ extension ControlStore {
             return tell(page, isEnd, failure)
         }
         if let failure {
-            flushing.restoration = .failed(failure)
+            flushing.restoration = .failed("the flushed records cannot be read: \(failure)")
             return
         }
         var last: RecordKey?

@@ -57,6 +57,8 @@ final class RocksOptions: @unchecked Sendable {
         rocksdb_options_set_stats_dump_period_sec(database, 0)
         rocksdb_options_set_avoid_unnecessary_blocking_io(database, 1)
         rocksdb_options_set_recycle_log_file_num(database, 0)
+        // Only a torn end is cut off: a log that counts on the rest must not find less.
+        rocksdb_options_set_wal_recovery_mode(database, 0)
         rocksdb_options_set_write_buffer_size(database, 32 << 20)
         rocksdb_options_set_max_write_buffer_number(database, 3)
         rocksdb_options_set_target_file_size_base(database, 32 << 20)

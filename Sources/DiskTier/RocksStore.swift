@@ -271,7 +271,9 @@ public final class RocksStore: DiskEngine {
     func openFiles() throws(DiskError) -> Database {
         var message: UnsafeMutablePointer<CChar>?
         let opened = rocksdb_open(options.database, path, &message)
-        try Self.check(message)
+        do throws(DiskError) { try Self.check(message) } catch {
+            throw DiskError("cannot open \(path): \(error.reason)")
+        }
         guard let opened else { throw DiskError("cannot open \(path)") }
         return Database(pointer: opened)
     }

@@ -165,3 +165,29 @@ def test_records_of_another_log_are_refused(start):
     shutil.rmtree(server.directory / "flushed")
     shutil.copytree(other.directory / "flushed", server.directory / "flushed")
     assert "holds the flushed records of another append-only file" in fails_to_start(server)
+
+
+@pytest.mark.parametrize("kind", ["*.sst", "*.log", "MANIFEST-*", "CURRENT", "IDENTITY", "OPTIONS-*"])
+def test_changed_byte_on_disk(start, kind):
+    """A file of flushed records with another byte in its middle: refused with the reason, or as good as whole."""
+    server = start(Launched, *SMALL, "--appendonly", "yes")
+    client = begin(server)
+    rewrite(client)
+    before = contents(server)
+    # One that is killed leaves its last writes in a log of RocksDB's.
+    server.stop() if kind == "*.sst" else server.kill()
+    files = [path for path in (server.directory / "flushed").glob(kind) if path.stat().st_size > 0]
+    assert files, "there is no such file"
+    path = max(files, key=lambda path: path.stat().st_size)
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    path.write_bytes(whole[:half] + bytes([whole[half] ^ 0xFF]) + whole[half + 1:])
+    if kind in ("IDENTITY", "OPTIONS-*"):
+        server.start()
+        wait_until(lambda: not persistence(server.client())["loading"], "everything is loaded")
+        assert contents(server) == before
+        return
+    assert "flushed" in fails_to_start(server)
+    path.write_bytes(whole)
+    restart(server, "stop")
+    assert contents(server) == before
