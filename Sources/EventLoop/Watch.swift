@@ -10,7 +10,7 @@ public final class Watch {
     private var event: OpaquePointer?
     private let body: () -> Void
     /// Whether the loop is waiting for the descriptor now.
-    public private(set) var isActive = false
+    @exclusivity(unchecked) public private(set) var isActive = false
 
     /// Registers at once, unless `isActive` is false.
     public init(

@@ -52,6 +52,7 @@ struct FlatCursor {
     func link(from slot: Int) { put(UInt32(truncatingIfNeeded: position - slot), at: slot) }
 
     /// Fills with zeros up to `end`.
+    @inline(__always)
     mutating func zero(to end: Int) {
         while position < end {
             put(UInt8(0), at: position)
@@ -60,6 +61,7 @@ struct FlatCursor {
     }
 
     /// The reference to the root, its vtable and the table with all fields 0; returns its position.
+    @inline(__always)
     mutating func root(_ layout: TableLayout) -> Int {
         let start = layout.rootPosition
         put(UInt32(start), at: position)
@@ -73,6 +75,7 @@ struct FlatCursor {
     }
 
     /// A vtable at the present position, which must be even.
+    @inline(__always)
     mutating func vtable(_ layout: TableLayout) {
         put(UInt16(layout.vtableByteCount), at: position)
         put(UInt16(layout.byteCount), at: position + 2)

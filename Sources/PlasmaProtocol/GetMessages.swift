@@ -77,7 +77,8 @@ public struct GetReply {
 
 /// Writes a `GetReply` of known length entry by entry, over as many turns as it takes.
 public struct GetReplyWriter: ~Copyable {
-    private var buffer = ByteBuffer()
+    private var buffer: ByteBuffer
+    private let start: Int
     private let count: Int
     private let table: Int
     private var entry: Int
@@ -90,8 +91,10 @@ public struct GetReplyWriter: ~Copyable {
     /// The most files a reply can name.
     private static let fileCountMax = 64
 
-    /// A reply of `count` entries.
-    public init(count: Int) {
+    /// A reply of `count` entries, behind what is in a buffer.
+    public init(count: Int, after earlier: consuming ByteBuffer = ByteBuffer()) {
+        buffer = earlier
+        start = buffer.count + FrameHeader.byteCount
         let layout = GetReply.layout
         let placesEnd =
             Self.wide(layout.rootByteCount + FlatCursor.idsByteCount(count))
@@ -113,7 +116,7 @@ public struct GetReplyWriter: ~Copyable {
     public mutating func append(_ id: RecordID, _ found: ObjectPlace, segment: Int?) {
         precondition(written < count, "more than \(count) places")
         guard let base = buffer.bytes.baseAddress else { return }
-        let body = UnsafeMutableRawPointer(mutating: base) + FrameHeader.byteCount
+        let body = UnsafeMutableRawPointer(mutating: base) + start
         var cursor = FlatCursor(body, position: string)
         cursor.id(id, from: entry)
         found.store(to: cursor, at: place)
@@ -124,7 +127,7 @@ public struct GetReplyWriter: ~Copyable {
         if let segment { segments |= 1 << UInt64(segment) }
     }
 
-    /// The frame, once every entry was written; `files` are those of `segments`, at most 64.
+    /// The buffer with the frame, once every entry was written; `files` are those of `segments`, at most 64.
     public consuming func finish(files: [MappedFile]) -> ByteBuffer {
         precondition(written == count, "\(written) of \(count) places")
         precondition(files.count <= Self.fileCountMax, "\(files.count) files")

@@ -54,15 +54,18 @@ public struct DeleteReply {
 
 /// Writes a `DeleteReply` of known length entry by entry, over as many turns as it takes.
 public struct DeleteReplyWriter: ~Copyable {
-    private var buffer = ByteBuffer()
+    private var buffer: ByteBuffer
+    private let start: Int
     private let count: Int
     private var entry: Int
     private var error: Int
     private var string: Int
     private var written = 0
 
-    /// A reply of `count` entries.
-    public init(count: Int) {
+    /// A reply of `count` entries, behind what is in a buffer.
+    public init(count: Int, after earlier: consuming ByteBuffer = ByteBuffer()) {
+        buffer = earlier
+        start = buffer.count + FrameHeader.byteCount
         let layout = DeleteReply.layout
         let errorsEnd = layout.rootByteCount + 4 + 4 * count
         let size = errorsEnd + FlatCursor.idsByteCount(count)
@@ -83,7 +86,7 @@ public struct DeleteReplyWriter: ~Copyable {
     public mutating func append(_ id: RecordID, _ outcome: StoreError?) {
         precondition(written < count, "more than \(count) outcomes")
         guard let base = buffer.bytes.baseAddress else { return }
-        let body = UnsafeMutableRawPointer(mutating: base) + FrameHeader.byteCount
+        let body = UnsafeMutableRawPointer(mutating: base) + start
         var cursor = FlatCursor(body, position: string)
         cursor.put(StoreError.code(outcome), at: error)
         cursor.id(id, from: entry)
@@ -93,7 +96,7 @@ public struct DeleteReplyWriter: ~Copyable {
         written += 1
     }
 
-    /// The frame, once every entry was written.
+    /// The buffer with the frame, once every entry was written.
     public consuming func finish() -> ByteBuffer {
         precondition(written == count, "\(written) of \(count) outcomes")
         return buffer

@@ -46,7 +46,9 @@ struct BlockAllocator: ~Copyable {
 
     private var blocks = Pool<Block>()
     private var classMap: UInt64 = 0
-    private var subMaps = InlineArray<48, UInt32>(repeating: 0)
+    /// For each power of two, which sub-classes have blocks: in memory of its own, because reading one
+    /// element of an array inside the struct copies all.
+    private let subMaps: UnsafeMutablePointer<UInt32>
     private let heads: UnsafeMutablePointer<UInt32>
     private var idleHead: UInt32 = 0
     private var idleTail: UInt32 = 0
@@ -56,11 +58,16 @@ struct BlockAllocator: ~Copyable {
     private(set) var granuleCount = 0
 
     init() {
+        subMaps = .allocate(capacity: Self.classCount)
+        subMaps.initialize(repeating: 0, count: Self.classCount)
         heads = .allocate(capacity: Self.classCount * Self.subCount)
         heads.initialize(repeating: 0, count: Self.classCount * Self.subCount)
     }
 
-    deinit { heads.deallocate() }
+    deinit {
+        subMaps.deallocate()
+        heads.deallocate()
+    }
 
     /// Blocks, free and taken.
     var blockCount: Int { blocks.count }

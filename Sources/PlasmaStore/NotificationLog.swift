@@ -10,16 +10,23 @@ struct NotificationLog: ~Copyable {
     /// Whether anybody listens; otherwise nothing is kept.
     var isRecording = false
 
+    /// Objects in one notification: less than is sent in one system call, and little to encode.
+    private static let rowCountMax = 128
+    /// Bytes of memory kept for the next turn.
+    private static let keptByteCountMax = 256 << 10
+
     mutating func add(_ info: ObjectInfo) {
         guard isRecording else { return }
         if !deletions.isEmpty || !moves.isEmpty { encode() }
         additions.append(info)
+        if additions.count == Self.rowCountMax { encode() }
     }
 
     mutating func delete(_ id: RecordID) {
         guard isRecording else { return }
         if !additions.isEmpty || !moves.isEmpty { encode() }
         deletions.append(id)
+        if deletions.count == Self.rowCountMax { encode() }
     }
 
     /// An object went to the external store, or came back from it.
@@ -29,6 +36,7 @@ struct NotificationLog: ~Copyable {
         var info = info
         info.referenceCount = isOut ? ObjectInfo.movedOut : ObjectInfo.movedIn
         moves.append(info)
+        if moves.count == Self.rowCountMax { encode() }
     }
 
     /// Whether `drain(_:)` has nothing to give.
@@ -38,21 +46,21 @@ struct NotificationLog: ~Copyable {
     mutating func drain(_ body: (UnsafeRawBufferPointer) -> Void) {
         encode()
         if !encoded.isEmpty { body(encoded.bytes) }
-        encoded.reset(keeping: 64 << 10)
+        encoded.reset(keeping: Self.keptByteCountMax)
     }
 
     private mutating func encode() {
         if !additions.isEmpty {
             Notification.writeAdditions(additions, to: &encoded)
-            additions.removeAll(keepingCapacity: additions.count < 1024)
+            additions.removeAll(keepingCapacity: true)
         }
         if !moves.isEmpty {
             Notification.writeMoves(moves, to: &encoded)
-            moves.removeAll(keepingCapacity: moves.count < 1024)
+            moves.removeAll(keepingCapacity: true)
         }
         if !deletions.isEmpty {
             Notification.writeDeletions(deletions, to: &encoded)
-            deletions.removeAll(keepingCapacity: deletions.count < 1024)
+            deletions.removeAll(keepingCapacity: true)
         }
     }
 }

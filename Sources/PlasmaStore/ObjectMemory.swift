@@ -65,12 +65,14 @@ struct ObjectMemory: ~Copyable {
     }
 
     /// Copies bytes into a piece; `false` when the file system has no room.
+    @inline(__always)
     func write(_ bytes: UnsafeRawBufferPointer, _ piece: Arena.Piece, at offset: Int) -> Bool {
         guard Self.isFallback(piece) else { return arena.write(bytes, piece, at: offset) }
         return fallback?.arena.write(bytes, Self.inFile(piece), at: offset) ?? false
     }
 
     /// The descriptor and the size that clients are told of a segment.
+    @inline(__always)
     func file(_ segment: Int32) -> (descriptor: Int32, byteCount: Int64) {
         guard segment >= Self.firstFallbackSegment else { return arena.file(segment) }
         return fallback?.arena.file(segment - Self.firstFallbackSegment) ?? (-1, 0)

@@ -16,6 +16,15 @@ struct ObjectRecord: Pooled {
         case evicted
         /// Being brought back from the external store.
         case restoring
+
+        /// Whether there is an object at all.
+        var isPresent: Bool { self != .free && self != .awaited }
+
+        /// Whether it is complete, wherever its bytes are.
+        var isSealed: Bool { self == .sealed || self == .evicted || self == .restoring }
+
+        /// Whether it has a place in memory.
+        var isInMemory: Bool { self == .created || self == .sealed || self == .restoring }
     }
 
     var id = RecordID(batch: .root, unique: 0, index: 0)
@@ -70,21 +79,12 @@ struct ObjectRecord: Pooled {
 
     var byteCount: Int { dataByteCount + metadataByteCount }
 
-    /// Whether there is an object at all.
-    var isPresent: Bool { state != .free && state != .awaited }
-
-    /// Whether it is complete, wherever its bytes are.
-    var isSealed: Bool { state == .sealed || state == .evicted || state == .restoring }
-
-    /// Whether it has a place in memory.
-    var isInMemory: Bool { state == .created || state == .sealed || state == .restoring }
-
     var info: ObjectInfo {
         ObjectInfo(
             id: id, dataByteCount: Int64(dataByteCount),
             metadataByteCount: Int64(metadataByteCount), referenceCount: userCount,
             createdSeconds: createdSeconds, constructSeconds: constructSeconds,
-            digest: isSealed ? digest : nil)
+            digest: state.isSealed ? digest : nil)
     }
 }
 

@@ -50,6 +50,7 @@ extension ObjectStore {
     /// it is larger than the session's quota.
     ///
     /// A client that uses its whole quota at once goes on in the common share, as with Arrow.
+    @inline(__always)
     func account(for byteCount: Int, _ session: UInt32) -> Int? {
         let number = sessions[Int(session)].account
         guard number != Account.shared else { return Account.shared }
@@ -61,6 +62,7 @@ extension ObjectStore {
     }
 
     /// Whether `byteCount` bytes more fit into a share, fragments apart.
+    @inline(__always)
     func hasRoom(for byteCount: Int, in number: Int) -> Bool {
         (number == Account.fallback || usedByteCount + byteCount <= capacity)
             && accounts[number].usedByteCount + byteCount <= accounts[number].capacity
@@ -68,7 +70,7 @@ extension ObjectStore {
 
     /// Counts an object in memory in a share.
     mutating func charge(_ slot: UInt32, to number: Int) {
-        let byteCount = table[slot].byteCount
+        let byteCount = table.byteCount(slot)
         table[slot].account = UInt32(number)
         accounts[number].usedByteCount += byteCount
         accounts[number].objectCount += 1
@@ -79,7 +81,7 @@ extension ObjectStore {
 
     /// Ends `charge`: the object is no longer in memory.
     mutating func discharge(_ slot: UInt32) {
-        let byteCount = table[slot].byteCount
+        let byteCount = table.byteCount(slot)
         let named = Int(table[slot].account)
         accounts[owner(slot)].usedByteCount -= byteCount
         if named != Account.fallback {

@@ -12,9 +12,9 @@ extension ObjectStore {
             let record = table[slot]
             guard record.state != .free else { continue }
             guard isSound(slot, record) else { return false }
-            guard record.isPresent else { continue }
+            guard record.state.isPresent else { continue }
             present += 1
-            guard record.isInMemory else { continue }
+            guard record.state.isInMemory else { continue }
             used[owner(slot)] += record.byteCount
             if record.userCount > 0 { pinned += record.byteCount }
             if record.isEvictable { evictable[owner(slot)] += record.byteCount }
@@ -47,7 +47,7 @@ extension ObjectStore {
         }
         let isIdle = record.state == .sealed && userCount == 0 && record.outgoing == 0
         return table.find(record.id) == slot && userCount == record.userCount
-            && record.isEvictable == isIdle && (record.isPresent || record.waiters != 0)
+            && record.isEvictable == isIdle && (record.state.isPresent || record.waiters != 0)
             && (record.state != .evicted || record.storedFile != 0)
     }
 
@@ -58,7 +58,7 @@ extension ObjectStore {
         var slot = order.oldest
         while slot != 0 {
             guard table[slot].isEvictable, table[slot].older == before else { return false }
-            byteCount += table[slot].byteCount
+            byteCount += table.byteCount(slot)
             before = slot
             slot = table[slot].newer
         }

@@ -19,8 +19,37 @@ extension ObjectStore {
         _ id: RecordID, dataByteCount: UInt64, metadataByteCount: UInt64, _ session: UInt32,
         usesFallback: Bool = false
     ) -> CreateOutcome {
+        let outcome = allocate(
+            id, dataByteCount, metadataByteCount, session, usesFallback: usesFallback)
+        if case .created(let slot) = outcome { use(slot, session) }
+        return outcome
+    }
+
+    /// Makes a whole object that nobody uses.
+    mutating func insert(_ request: CreateAndSealRequest, _ session: UInt32) -> CreateOutcome {
+        let outcome = allocate(
+            request.id, UInt64(request.data.count), UInt64(request.metadata.count), session,
+            usesFallback: false)
+        guard case .created(let slot) = outcome else { return outcome }
+        let piece = table[slot].piece
+        guard arena.write(request.data, piece, at: 0),
+            arena.write(request.metadata, piece, at: request.data.count)
+        else {
+            remove(slot, isTold: false)
+            return .refused(.outOfMemory)
+        }
+        complete(slot, digest: request.digest)
+        if table[slot].userCount == 0 { insertEvictable(slot) }
+        return outcome
+    }
+
+    /// Makes an unsealed object that nobody uses yet.
+    private mutating func allocate(
+        _ id: RecordID, _ dataByteCount: UInt64, _ metadataByteCount: UInt64, _ session: UInt32,
+        usesFallback: Bool
+    ) -> CreateOutcome {
         var slot = table.find(id)
-        if slot != 0, table[slot].isPresent { return .refused(.objectExists) }
+        if slot != 0, table[slot].state.isPresent { return .refused(.objectExists) }
         let (sum, isTooMuch) = dataByteCount.addingReportingOverflow(metadataByteCount)
         guard !isTooMuch, sum <= UInt64(capacity) else { return .refused(.outOfMemory) }
         let byteCount = Int(sum)
@@ -45,7 +74,6 @@ extension ObjectStore {
         table[slot].createdOrder = order
         charge(slot, to: number)
         objectCount += 1
-        use(slot, session)
         return .created(slot)
     }
 
@@ -54,15 +82,19 @@ extension ObjectStore {
         let slot = find(id)
         guard slot != 0 else { return .objectNotFound }
         guard table[slot].state == .created else { return .objectExists }
+        complete(slot, digest: digest)
+        return nil
+    }
+
+    private mutating func complete(_ slot: UInt32, digest: UInt64) {
         table[slot].state = .sealed
         table[slot].digest = digest
         table[slot].constructSeconds = max(0, time.unixSeconds - table[slot].createdSeconds)
         order += 1
         table[slot].sealedOrder = order
         sealedCount += 1
-        notifications.add(table[slot].info)
+        if notifications.isRecording { notifications.add(table[slot].info) }
         satisfyWaits(slot)
-        return nil
     }
 
     /// Gives up an unsealed object; `false` when `session` did not create it.
@@ -81,20 +113,21 @@ extension ObjectStore {
         guard slot != 0 else { return .objectNotFound }
         if table[slot].userCount > 0 || table[slot].state == .restoring {
             table[slot].isDoomed = true
-            return table[slot].isSealed ? .objectInUse : .objectNotSealed
+            return table[slot].state.isSealed ? .objectInUse : .objectNotSealed
         }
         remove(slot, isTold: true)
         return nil
     }
 
     /// Where an object is, as clients are told.
+    @inline(__always)
     func place(_ slot: UInt32) -> ObjectPlace {
-        let record = table[slot]
-        let offset = UInt64(record.piece.offset)
+        let piece = table[slot].piece
+        let offset = UInt64(piece.offset)
+        let dataByteCount = UInt64(table[slot].dataByteCount)
         return ObjectPlace(
-            storeDescriptor: arena.file(record.piece.segment).descriptor,
-            dataOffset: offset, dataByteCount: UInt64(record.dataByteCount),
-            metadataOffset: offset + UInt64(record.dataByteCount),
-            metadataByteCount: UInt64(record.metadataByteCount))
+            storeDescriptor: arena.file(piece.segment).descriptor, dataOffset: offset,
+            dataByteCount: dataByteCount, metadataOffset: offset + dataByteCount,
+            metadataByteCount: UInt64(table[slot].metadataByteCount))
     }
 }

@@ -6,6 +6,7 @@ extension ObjectStore {
     /// The link by which `session` uses an object.
     ///
     /// - Complexity: O(users of the object).
+    @inline(__always)
     func linkOfUser(_ slot: UInt32, _ session: UInt32) -> UInt32? {
         var link = table[slot].users
         while link != 0 {
@@ -101,7 +102,7 @@ extension ObjectStore {
     /// external store.
     mutating func stopWaiting(_ id: RecordID, _ session: UInt32) {
         let slot = table.find(id)
-        guard slot != 0, !table[slot].isSealed else { return }
+        guard slot != 0, !table[slot].state.isSealed else { return }
         var link = table[slot].waiters
         while link != 0, links[link].session != session { link = links[link].nextOfObject }
         guard link != 0 else { return }

@@ -83,10 +83,10 @@ extension ObjectStore {
     @inline(__always)
     mutating func noteUse(_ slot: UInt32, _ session: UInt32) {
         sessions[Int(session)].useCount += 1
-        sessions[Int(session)].usedByteCount += table[slot].byteCount
+        sessions[Int(session)].usedByteCount += table.byteCount(slot)
         if table[slot].userCount == 1 {
             uses.pinnedCount += 1
-            uses.pinnedByteCount += table[slot].byteCount
+            uses.pinnedByteCount += table.byteCount(slot)
         }
         noteChange(slot)
     }
@@ -95,10 +95,10 @@ extension ObjectStore {
     @inline(__always)
     mutating func noteRelease(_ slot: UInt32, _ session: UInt32) {
         sessions[Int(session)].useCount -= 1
-        sessions[Int(session)].usedByteCount -= table[slot].byteCount
+        sessions[Int(session)].usedByteCount -= table.byteCount(slot)
         if table[slot].userCount == 0 {
             uses.pinnedCount -= 1
-            uses.pinnedByteCount -= table[slot].byteCount
+            uses.pinnedByteCount -= table.byteCount(slot)
         }
         noteChange(slot)
     }

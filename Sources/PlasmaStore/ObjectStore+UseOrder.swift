@@ -41,7 +41,7 @@ extension ObjectStore {
         table[slot].older = order.newest
         if order.newest != 0 { table[order.newest].newer = slot } else { order.oldest = slot }
         order.newest = slot
-        order.byteCount += table[slot].byteCount
+        order.byteCount += table.byteCount(slot)
         setOrder(of: slot, order)
     }
 
@@ -54,7 +54,7 @@ extension ObjectStore {
         table[slot].newer = order.oldest
         if order.oldest != 0 { table[order.oldest].older = slot } else { order.newest = slot }
         order.oldest = slot
-        order.byteCount += table[slot].byteCount
+        order.byteCount += table.byteCount(slot)
         setOrder(of: slot, order)
     }
 
@@ -66,10 +66,11 @@ extension ObjectStore {
         let (older, newer) = (table[slot].older, table[slot].newer)
         if older != 0 { table[older].newer = newer } else { order.oldest = newer }
         if newer != 0 { table[newer].older = older } else { order.newest = older }
-        order.byteCount -= table[slot].byteCount
+        order.byteCount -= table.byteCount(slot)
         setOrder(of: slot, order)
     }
 
+    @inline(__always)
     private func order(of slot: UInt32) -> UseOrder {
         let number = owner(slot)
         return table[slot].isSecondary
@@ -119,7 +120,7 @@ extension ObjectStore {
     mutating func evictOldest(of number: Int = Account.shared) -> Int? {
         let slot = nextToEvict(of: number)
         guard slot != 0 else { return nil }
-        let byteCount = table[slot].byteCount
+        let byteCount = table.byteCount(slot)
         evictedCount += 1
         uses.evictedByteCount += byteCount
         if external != nil { moveOut(slot) } else { remove(slot, isTold: true) }
@@ -134,8 +135,8 @@ extension ObjectStore {
         let isIdle = table[slot].isEvictable
         removeEvictable(slot)
         table[slot].isSecondary = isSecondary
-        if table[slot].isInMemory, table[slot].account != Account.fallback {
-            secondaryByteCount += isSecondary ? table[slot].byteCount : -table[slot].byteCount
+        if table[slot].state.isInMemory, table[slot].account != Account.fallback {
+            secondaryByteCount += isSecondary ? table.byteCount(slot) : -table.byteCount(slot)
         }
         if isIdle { insertEvictable(slot) }
         return true
@@ -154,7 +155,7 @@ extension ObjectStore {
             while slots.count < countMax, byteCount < byteCountMax {
                 let slot = accounts[number].primaries.oldest
                 guard slot != 0 else { break }
-                byteCount += table[slot].byteCount
+                byteCount += table.byteCount(slot)
                 use(slot, session)
                 slots.append(slot)
             }

@@ -5,6 +5,9 @@ internal import PlasmaProtocol
 ///
 /// It knows no message and no socket. Everything here takes constant time, but for lists that belong to one object or one session;
 /// those are walked in slices.
+///
+/// What only looks and is called by what changes something for every request is inlined: the compiler
+/// (6.3) copies the whole struct, near 700 bytes, for such a call.
 struct ObjectStore: ~Copyable {
     /// What a session uses and waits for.
     struct SessionLinks {
@@ -102,27 +105,28 @@ struct ObjectStore: ~Copyable {
     /// The object of an id, sealed or not; 0 when there is none.
     func find(_ id: RecordID) -> UInt32 {
         let slot = table.find(id)
-        return slot != 0 && table[slot].isPresent ? slot : 0
+        return slot != 0 && table[slot].state.isPresent ? slot : 0
     }
 
     /// Whether an object can be read, perhaps after it was brought back from the external store.
     func contains(_ id: RecordID) -> Bool {
         let slot = table.find(id)
-        return slot != 0 && table[slot].isSealed
+        return slot != 0 && table[slot].state.isSealed
     }
 
     /// Removes an object's bytes, and its record unless somebody waits for the next of its id.
     mutating func remove(_ slot: UInt32, isTold: Bool) {
-        let record = table[slot]
-        precondition(record.isPresent && record.userCount == 0, "an object removed while in use")
-        if record.state == .evicted { failWaits(slot) }
+        precondition(
+            table[slot].state.isPresent && table[slot].userCount == 0,
+            "an object removed while in use")
+        if table[slot].state == .evicted { failWaits(slot) }
         removeEvictable(slot)
         notePinsGone(slot)
-        if record.isInMemory { giveUpMemory(slot) }
-        if record.storedFile != 0 { forgetStored(slot) }
+        if table[slot].state.isInMemory { giveUpMemory(slot) }
+        if table[slot].storedFile != 0 { forgetStored(slot) }
         objectCount -= 1
-        if record.isSealed { sealedCount -= 1 }
-        if isTold { notifications.delete(record.id) }
+        if table[slot].state.isSealed { sealedCount -= 1 }
+        if isTold { notifications.delete(table[slot].id) }
         if table[slot].waiters == 0 {
             table.remove(slot)
         } else {
@@ -134,13 +138,12 @@ struct ObjectStore: ~Copyable {
 
     /// Frees an object's memory; what is being written from it is kept until that is done.
     mutating func giveUpMemory(_ slot: UInt32) {
-        let record = table[slot]
-        if record.outgoing != 0 {
-            accounts[owner(slot)].leavingByteCount -= record.byteCount
+        if table[slot].outgoing != 0 {
+            accounts[owner(slot)].leavingByteCount -= table.byteCount(slot)
             external?.orphan()
             table[slot].outgoing = 0
         } else {
-            arena.free(record.piece, byteCount: record.byteCount, now: time.tick)
+            arena.free(table[slot].piece, byteCount: table.byteCount(slot), now: time.tick)
         }
         discharge(slot)
         removalCount += 1

@@ -39,6 +39,13 @@ struct ObjectTable: ~Copyable {
         @inline(__always) unsafeMutableAddress { records.address(slot) }
     }
 
+    /// Bytes of an object; asked of the record itself it would be copied first.
+    @inline(__always)
+    func byteCount(_ slot: UInt32) -> Int {
+        let record = records.address(slot)
+        return record.pointee.dataByteCount + record.pointee.metadataByteCount
+    }
+
     /// The slot of the record with this id; 0 when there is none.
     func find(_ id: RecordID) -> UInt32 {
         let hash = hash(id)
@@ -53,13 +60,13 @@ struct ObjectTable: ~Copyable {
     /// A new record; none with its id may be there.
     mutating func insert(_ id: RecordID, _ state: ObjectRecord.State) -> UInt32 {
         if records.count >= bucketCount { addBucket() }
-        var record = ObjectRecord()
-        record.id = id
-        record.state = state
-        record.hash = hash(id)
-        let bucket = bucket(record.hash)
-        record.nextFree = buckets[bucket]
-        let slot = records.insert(record)
+        let slot = records.insert()
+        let hash = hash(id)
+        let bucket = bucket(hash)
+        records[slot].id = id
+        records[slot].state = state
+        records[slot].hash = hash
+        records[slot].nextFree = buckets[bucket]
         buckets[bucket] = slot
         return slot
     }

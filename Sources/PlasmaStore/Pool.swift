@@ -38,16 +38,23 @@ struct Pool<Element: Pooled>: ~Copyable {
 
     /// A slot for `element`.
     mutating func insert(_ element: Element) -> UInt32 {
+        let slot = insert()
+        self[slot] = element
+        return slot
+    }
+
+    /// A slot that holds `Element.free`.
+    mutating func insert() -> UInt32 {
         count += 1
         if firstFree != 0 {
             let slot = firstFree
             firstFree = self[slot].nextFree
-            self[slot] = element
+            self[slot].nextFree = 0
             return slot
         }
         if slotCount == capacity { grow() }
         slotCount += 1
-        (base.unsafelyUnwrapped + slotCount - 1).initialize(to: element)
+        (base.unsafelyUnwrapped + slotCount - 1).initialize(to: Element.free)
         return UInt32(slotCount)
     }
 

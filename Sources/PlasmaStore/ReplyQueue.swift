@@ -33,6 +33,14 @@ public struct ReplyQueue: ~Copyable {
         return first.number
     }
 
+    /// Hands over the bytes, for a reply to be written behind them; it puts them back.
+    mutating func takeBytes() -> ByteBuffer {
+        precondition(later.isEmpty, "a reply queued behind a long one")
+        var taken = ByteBuffer()
+        swap(&taken, &bytes)
+        return taken
+    }
+
     /// Forgets bytes that were sent.
     public mutating func consume(_ byteCount: Int) {
         bytes.consume(byteCount)

@@ -29,12 +29,23 @@ extension StoreService {
         }
     }
 
+    /// Bytes of buffers that a session keeps while they are empty.
+    private static let keptByteCountMax = 4096
+
     /// Counts the memory of a session's buffers; the largest goes when all together are too large.
     ///
-    /// Buffers that are empty now give their memory up.
+    /// Large buffers that are empty now give their memory up.
     public func count(_ session: Session) {
-        if session.input.isEmpty { trash.append(session.input.takeBlock()) }
-        if session.output.bytes.isEmpty, session.output.bytes.capacity > 4096 {
+        // As most of the time: small ones, and counted before.
+        let keptByteCount = session.bufferByteCount
+        guard
+            keptByteCount > Self.keptByteCountMax || keptByteCount != session.countedByteCount
+                || session.isClosing
+        else { return }
+        if session.input.isEmpty, session.input.capacity > Self.keptByteCountMax {
+            trash.append(session.input.takeBlock())
+        }
+        if session.output.bytes.isEmpty, session.output.bytes.capacity > Self.keptByteCountMax {
             trash.append(session.output.bytes.takeBlock())
         }
         trash.append(session.output.takeIdleBlock())

@@ -36,7 +36,7 @@ extension StoreService {
         let end = min(Int(first) + limits.sliceCountMax, store.table.slotCount + 1)
         for slot in Int(first)..<max(end, Int(first)) {
             let record = store.table[UInt32(slot)]
-            if record.isSealed, record.sealedOrder <= subscription.sealedOrderMax {
+            if record.state.isSealed, record.sealedOrder <= subscription.sealedOrderMax {
                 rows.append(record.info)
             }
         }

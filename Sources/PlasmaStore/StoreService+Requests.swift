@@ -22,13 +22,18 @@ extension StoreService {
         }
     }
 
-    /// Answers a request that takes one turn.
+    /// Answers a request that is done in one go; `false` when it needs an operation.
     func answer(
         _ type: MessageType, _ body: UnsafeRawBufferPointer, _ session: Session
     )
-        throws(WireError)
+        throws(WireError) -> Bool
     {
         switch type {
+        case .createRequest: return try create(CreateRequest(body), session)
+        case .createAndSealRequest:
+            return try createAndSeal(CreateAndSealRequest(body), session)
+        case .getRequest: return try get(GetRequest(body), session)
+        case .deleteRequest: return try delete(DeleteRequest(body), session)
         case .containsRequest:
             let id = try IDMessage(body).id
             IDNumberReply(id: id, number: store.contains(id) ? 1 : 0)
@@ -38,13 +43,13 @@ extension StoreService {
             let id = try IDMessage(body).id
             guard store.release(id, session.number) else {
                 session.failure = "released object \(id), which it does not use"
-                return
+                return true
             }
         case .abortRequest:
             let message = try IDMessage(body)
             guard store.abort(message.id, session.number) else {
                 session.failure = "aborted object \(message.id), which it is not creating"
-                return
+                return true
             }
             message.write(.abortReply, to: &session.output.bytes)
         case .connectRequest:
@@ -63,8 +68,9 @@ extension StoreService {
                 .extensionReply, numbers: [StoreExtension.version], to: &session.output.bytes)
         case .usageRequest: usage.write(to: &session.output.bytes)
         case .disconnect: session.hasLeft = true
-        default: throw .messageType(found: type.rawValue)
+        default: return false
         }
+        return true
     }
 
     /// Names a client and gives it a quota, unless that is 0 or less.
@@ -116,11 +122,15 @@ extension StoreService {
 
     /// Tells a client where its new object is.
     func answerCreate(_ id: RecordID, _ slot: UInt32, _ session: Session) {
-        let segment = UInt64(1) << UInt64(store.table[slot].piece.segment)
-        guard let file = files(segment).first else { return }
-        CreateReply(id: id, place: store.place(slot), error: nil, file: file)
+        let segment = store.table[slot].piece.segment
+        CreateReply(id: id, place: store.place(slot), error: nil, file: file(segment))
             .write(to: &session.output.bytes)
-        sendDescriptors(segment, session)
+        sendDescriptors(1 << UInt64(segment), session)
+    }
+
+    private func file(_ segment: Int32) -> MappedFile {
+        let file = store.arena.file(segment)
+        return MappedFile(storeDescriptor: file.descriptor, byteCount: file.byteCount)
     }
 
     /// The files of the segments in `mask`, lowest first.
@@ -128,9 +138,7 @@ extension StoreService {
         var files: [MappedFile] = []
         var rest = mask
         while rest != 0 {
-            let file = store.arena.file(Int32(rest.trailingZeroBitCount))
-            files.append(
-                MappedFile(storeDescriptor: file.descriptor, byteCount: file.byteCount))
+            files.append(file(Int32(rest.trailingZeroBitCount)))
             rest &= rest - 1
         }
         return files
@@ -138,10 +146,12 @@ extension StoreService {
 
     /// Sends the descriptors of those segments in `mask` that the client was not sent before.
     func sendDescriptors(_ mask: UInt64, _ session: Session) {
-        for file in files(mask & ~session.knownSegments) {
+        let unknown = mask & ~session.knownSegments
+        guard unknown != 0 else { return }
+        for file in files(unknown) {
             session.output.append(descriptor: file.storeDescriptor)
         }
-        session.knownSegments |= mask
+        session.knownSegments |= unknown
     }
 }
 

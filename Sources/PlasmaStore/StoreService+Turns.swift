@@ -6,6 +6,7 @@ extension StoreService {
         runInput(session)
         report(session)
         afterRun(session)
+        noteChange(session)
     }
 
     func runInput(_ session: Session) {
@@ -18,13 +19,16 @@ extension StoreService {
         var position = 0
         do throws(WireError) {
             var left = limits.requestCountPerTurn
-            while left > 0, !session.isFinished {
+            while position < bytes.count, !session.isFinished {
+                guard left > 0 else {
+                    enqueue(session)
+                    break
+                }
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
                 guard let done = try runFirst(session, rest) else { return position }
                 position += done
                 left -= 1
             }
-            if position < bytes.count { enqueue(session) }
         } catch {
             session.failure = error.description
         }
@@ -62,10 +66,9 @@ extension StoreService {
         guard bytes.count >= end else { return nil }
         let body = UnsafeRawBufferPointer(rebasing: bytes[FrameHeader.byteCount..<end])
         if session.isWaiting { return nil }
-        let operation = session.operation ?? operation(header.type)
-        guard let operation else {
-            try answer(header.type, body, session)
-            return session.operation == nil ? end : nil
+        if session.operation == nil, try answer(header.type, body, session) { return end }
+        guard let operation = session.operation ?? operation(header.type) else {
+            throw .messageType(found: header.type.rawValue)
         }
         session.operation = operation
         switch try operation.step(body, session, self) {
@@ -98,15 +101,18 @@ extension StoreService {
     func afterRun(_ session: Session) {
         wakeSatisfied()
         wakeSpilling()
-        if session.isWaiting,
-            session.input.count > largestFrame(session) + limits.aheadByteCountMax
-        {
+        if session.isWaiting, isTooFarAhead(session) {
             session.failure =
                 "sent \(session.input.count) bytes while waiting for a reply, limit is "
                 + "\(limits.aheadByteCountMax)"
         }
         count(session)
-        noteChange(session)
+    }
+
+    /// Whether more is buffered than the first frame and what may be sent ahead.
+    func isTooFarAhead(_ session: Session) -> Bool {
+        session.input.count > limits.aheadByteCountMax
+            && session.input.count > largestFrame(session) + limits.aheadByteCountMax
     }
 
     func noteChange(_ session: Session) {

@@ -77,7 +77,8 @@ public final class StoreService {
         enqueue(session)
     }
 
-    /// Takes bytes that a client sent, and a descriptor that came with them.
+    /// Takes bytes that a client sent, and a descriptor that came with them; the caller then sends
+    /// what the session has, which `takeChanged()` does not name for that.
     ///
     /// - Parameter bytes: may be empty when they were put into `session.input` directly.
     public func receive(
@@ -111,13 +112,12 @@ public final class StoreService {
     /// Whether more bytes of a client should be read now.
     public func wantsInput(_ session: Session) -> Bool {
         !session.isFinished && !session.isClosing
-            && session.input.count <= largestFrame(session) + limits.aheadByteCountMax
-            && session.output.bytes.count <= limits.backlogByteCountMax
+            && session.output.bytes.count <= limits.backlogByteCountMax && !isTooFarAhead(session)
     }
 
     /// Bytes that are missing of the first frame in the buffer, when that is known; otherwise 0.
     public func missingByteCount(_ session: Session) -> Int {
-        guard session.operation == nil else { return 0 }
+        guard !session.input.isEmpty, session.operation == nil else { return 0 }
         return max(0, largestFrame(session) - session.input.count)
     }
 

@@ -11,7 +11,8 @@ extension Connection {
         var isSent = false
         let unsent = subscription.queue.count
         while !subscription.queue.isEmpty, !subscription.isBroken,
-            unsent - subscription.queue.count < Self.sentByteCountMax
+            unsent - subscription.queue.count < Self.sentByteCountMax,
+            !isSent || program.hasTimeToSend
         {
             let queued = subscription.queue.bytes
             let count = subscription.sendableByteCount(limit: Self.notifiedByteCountOnce)
@@ -50,7 +51,7 @@ extension Connection {
                 onReadable: { [unowned self] in checkEnd() },
                 onWritable: { [unowned self] in
                     program.updateTime()
-                    flush()
+                    flush(program)
                 })
         }
         (subscription.context as? SubscriptionWatches)?.writable

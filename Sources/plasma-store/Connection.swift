@@ -10,21 +10,24 @@ final class Connection {
     /// When bytes were last taken by the client, in monotonic milliseconds.
     private(set) var lastSent: Int64
     private let socket: Descriptor
-    unowned let program: Program
+    /// Outlives its connections.
+    unowned(unsafe) let program: Program
     private var readWatch: Watch?
     private var writeWatch: Watch?
     private var deadlineTimer: Timer?
+    /// The deadline that the timer is set to.
+    private var timedDeadline: Int64?
     private var isOpen = true
 
     /// From here on bytes go straight into the session's buffer instead of over the scratch.
-    private static let directByteCountMin = 64 << 10
-    private static let directByteCountMax = 128 << 10
+    private static let directByteCountMin = 32 << 10
+    private static let directByteCountMax = 64 << 10
     /// Bytes received in one go before others get their turn.
-    private static let receivedByteCountMax = 128 << 10
+    private static let receivedByteCountMax = 64 << 10
     /// Bytes sent in one go before others get their turn, also to a client that reads fast.
     static let sentByteCountMax = 64 << 10
     /// Bytes sent in one system call: the kernel goes on as long as the client reads along.
-    static let sentByteCountOnce = 64 << 10
+    static let sentByteCountOnce = 32 << 10
     /// The same for notifications: less than what the kernel may cut in two.
     static let notifiedByteCountOnce = 16 << 10
 
@@ -34,7 +37,9 @@ final class Connection {
         self.program = program
         lastSent = program.service.time.monotonicMilliseconds
         session.context = self
-        readWatch = Watch(program.loop, socket, .readable) { [unowned self] in receive() }
+        readWatch = Watch(program.loop, socket, .readable) { [unowned(unsafe) self] in
+            receive(self.program)
+        }
     }
 
     /// Stops watching; the sockets close with the last references.
@@ -47,6 +52,7 @@ final class Connection {
         readWatch = nil
         writeWatch = nil
         deadlineTimer = nil
+        timedDeadline = nil
         session.context = nil
     }
 
@@ -57,20 +63,21 @@ final class Connection {
 // MARK: - Receiving
 
 extension Connection {
-    private func receive() {
+    /// `program` is handed on here and below: taken from the property, each use would count it.
+    private func receive(_ program: Program) {
         program.updateTime()
         var left = Self.receivedByteCountMax
         while left > 0, isOpen, program.service.wantsInput(session) {
-            guard let count = receiveOnce() else { return }
+            guard let count = receiveOnce(program) else { break }
             left -= count
         }
         guard isOpen else { return }
-        readWatch?.setActive(program.service.wantsInput(session))
+        program.logMessages()
+        flush(program)
     }
 
     /// A descriptor that was received, if it may be one for notifications.
     private func accepted(_ descriptor: Int32) -> Int32? {
-        guard descriptor >= 0 else { return nil }
         if let reason = reasonToRefuse(descriptor, from: socket.number) {
             program.logClient("descriptor of process \(session.processID) not taken: \(reason)")
             Glibc.close(descriptor)
@@ -80,7 +87,7 @@ extension Connection {
     }
 
     /// Reads once; says how many bytes, `nil` when nothing more is to be had now.
-    private func receiveOnce() -> Int? {
+    private func receiveOnce(_ program: Program) -> Int? {
         let missing = program.service.missingByteCount(session)
         let isDirect = missing >= Self.directByteCountMin
         let capacity = isDirect ? min(missing, Self.directByteCountMax) : program.scratch.count
@@ -98,7 +105,8 @@ extension Connection {
         } else {
             bytes = UnsafeRawBufferPointer(start: room, count: count)
         }
-        program.service.receive(session, bytes, descriptor: accepted(descriptor))
+        program.service.receive(
+            session, bytes, descriptor: descriptor < 0 ? nil : accepted(descriptor))
         return count == capacity ? count : nil
     }
 }
@@ -107,25 +115,28 @@ extension Connection {
 
 extension Connection {
     /// Sends what the client is owed, as far as it takes it; ends a client that has to go.
-    func flush() {
+    func flush(_ program: Program) {
         guard isOpen else { return }
         if session.isFinished {
             program.drop(self, because: session.failure)
             return
         }
-        sendReplies()
-        guard isOpen else { return }
-        sendNotifications()
+        if !session.output.isEmpty || isBlocked {
+            sendReplies(program)
+            guard isOpen else { return }
+        }
+        if session.subscription != nil { sendNotifications() }
         program.service.count(session)
         readWatch?.setActive(program.service.wantsInput(session))
-        scheduleDeadline()
+        if session.deadline != timedDeadline { scheduleDeadline() }
     }
 
-    private func sendReplies() {
+    private func sendReplies(_ program: Program) {
         var isSent = false
         let unsent = session.output.bytes.count
         while !session.output.isEmpty,
-            unsent - session.output.bytes.count < Self.sentByteCountMax
+            unsent - session.output.bytes.count < Self.sentByteCountMax,
+            !isSent || program.hasTimeToSend
         {
             guard let sent = sendOnce() else {
                 program.drop(self, because: nil)
@@ -162,7 +173,7 @@ extension Connection {
             writeWatch = Watch(program.loop, socket.number, .writable, isActive: false) {
                 [unowned self] in
                 program.updateTime()
-                flush()
+                flush(program)
             }
         }
         writeWatch?.setActive(isBlocked)
@@ -170,6 +181,7 @@ extension Connection {
     }
 
     private func scheduleDeadline() {
+        timedDeadline = session.deadline
         guard let deadline = session.deadline else {
             deadlineTimer?.cancel()
             return
@@ -177,6 +189,7 @@ extension Connection {
         if deadlineTimer == nil {
             deadlineTimer = Timer(program.loop) { [unowned self] in
                 program.updateTime()
+                timedDeadline = nil
                 program.service.checkDeadline(session)
             }
         }

@@ -9,7 +9,7 @@ final class Program {
     let loop = Loop()
     let service: StoreService
     /// Where all clients' bytes are received first.
-    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 64)
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     private let listener: Listener
     private let isMeasuring: Bool
     private var connections: [ObjectIdentifier: Connection] = [:]
@@ -19,22 +19,34 @@ final class Program {
         watches.first?.setActive(true)
     }
     private lazy var unreadTimer = Timer(loop) { [unowned self] in dropUnread() }
-    private lazy var memoryTimer = Timer(loop) { [unowned self] in isGivingBack = true }
+    private lazy var memoryTimer = Timer(loop) { [unowned self] in
+        isGiveBackDue = false
+        isGivingBack = true
+    }
     private lazy var stalledTimer = Timer(loop) { [unowned self] in
         updateTime()
         service.expireRestores()
     }
+    /// Whether `memoryTimer` runs.
+    private var isGiveBackDue = false
     private var isGivingBack = false
     private var clientLog = ClientLog()
     private var meter: TurnMeter?
 
     /// When the present turn began; 0 before the time was asked for in it.
     private var turnBegan: UInt64 = 0
+    /// What the system's clock is ahead of the one that never jumps, and until when that is believed.
+    private var unixAhead: Int64 = 0
+    private var unixAheadEnd: Int64 = 0
 
-    /// Work ends so long after the beginning of a turn, and giving memory back somewhat later; each
-    /// does one slice at least.
+    /// Work ends so long after the beginning of a turn, sending and giving memory back somewhat
+    /// later; each does one slice at least.
     private static let workNanoseconds: UInt64 = 150_000
+    private static let sendNanoseconds: UInt64 = 200_000
     private static let memoryNanoseconds: UInt64 = 200_000
+    /// Turns that took all their time already put giving memory back off, so many in a row at most.
+    private static let putOffCountMax = 16
+    private var putOffCount = 0
 
     init(_ options: Options) throws(StartError) {
         do throws(ArenaError) {
@@ -83,16 +95,28 @@ final class Program {
             service.turnLine = { [unowned self] in meter?.takeLine() ?? "" }
             meter = TurnMeter()
         }
-        loop.run { [unowned self] in afterTurn() }
+        loop.run { afterTurn() }
     }
 
     /// Tells the service what time it is.
     func updateTime() {
         let now = Loop.monotonicNanoseconds
         if turnBegan == 0 { turnBegan = now }
+        let milliseconds = Int64(now / 1_000_000)
+        if milliseconds >= unixAheadEnd {
+            unixAhead = Loop.unixMilliseconds - milliseconds
+            unixAheadEnd = milliseconds + 1000
+        }
         service.time = StoreTime(
-            unixSeconds: Loop.unixMilliseconds / 1000,
-            monotonicMilliseconds: Int64(now / 1_000_000))
+            unixSeconds: (milliseconds + unixAhead) / 1000, monotonicMilliseconds: milliseconds)
+    }
+
+    /// Writes what the service has for the log.
+    ///
+    /// Comes before replies are sent: who sees an error finds its reason in the log.
+    func logMessages() {
+        guard service.hasMessages else { return }
+        for message in service.takeMessages() { log(message) }
     }
 
     /// Logs what a client caused.
@@ -149,18 +173,20 @@ final class Program {
             _ = service.work { Loop.monotonicNanoseconds < end }
         }
         meter?.end(.work)
-        // Before the replies: who sees an error finds its reason in the log.
-        for message in service.takeMessages() { log(message) }
-        for session in service.takeChanged() {
-            guard let connection = session.context as? Connection else { continue }
-            connection.flush()
+        logMessages()
+        if service.hasChanges {
+            for session in service.takeChanged() {
+                guard let connection = session.context as? Connection else { continue }
+                connection.flush(self)
+            }
         }
         meter?.end(.sending)
         if service.hasStalledRestores, !stalledTimer.isScheduled {
             stalledTimer.schedule(after: .seconds(1))
         }
         if isGivingBack { isGivingBack = giveBackMemory() }
-        if service.hasIdleMemory, !isGivingBack, !memoryTimer.isScheduled {
+        if service.hasIdleMemory, !isGivingBack, !isGiveBackDue {
+            isGiveBackDue = true
             memoryTimer.schedule(after: .milliseconds(100))
         }
         turnBegan = 0
@@ -169,9 +195,17 @@ final class Program {
         return service.hasWork || service.hasChanges || isGivingBack
     }
 
+    /// Whether more may be sent to the same client in this turn.
+    var hasTimeToSend: Bool { Loop.monotonicNanoseconds < turnBegan + Self.sendNanoseconds }
+
     private func giveBackMemory() -> Bool {
         updateTime()
         let end = turnBegan + Self.memoryNanoseconds
+        if Loop.monotonicNanoseconds >= end, putOffCount < Self.putOffCountMax {
+            putOffCount += 1
+            return true
+        }
+        putOffCount = 0
         return service.giveBackMemory { Loop.monotonicNanoseconds < end }
     }
 

@@ -151,7 +151,7 @@ import Testing
         var truth: [RecordID: Set<Int32>] = [:]
         for number in 0..<store.service.store.table.slotCount {
             let slot = UInt32(number + 1)
-            guard store.service.store.table[slot].isPresent else { continue }
+            guard store.service.store.table[slot].state.isPresent else { continue }
             let users = store.service.store.users(of: slot).compactMap {
                 store.service.sessions[Int($0)]?.processID
             }

@@ -10,7 +10,7 @@ extension ObjectStore {
         guard table[slot].storedFile == 0 else { return finishMoveOut(slot) }
         guard let file = external?.append(entry(slot)) else { return }
         table[slot].outgoing = file
-        accounts[owner(slot)].leavingByteCount += table[slot].byteCount
+        accounts[owner(slot)].leavingByteCount += table.byteCount(slot)
     }
 
     /// Objects of a file that was written leave memory, unless they are in use again.
@@ -75,7 +75,7 @@ extension ObjectStore {
         giveUpMemory(slot)
         table[slot].state = .evicted
         external?.objectCount += 1
-        external?.byteCount += table[slot].byteCount
+        external?.byteCount += table.byteCount(slot)
         notifications.move(table[slot].info, isOut: true)
     }
 
@@ -109,7 +109,7 @@ extension ObjectStore {
 extension ObjectStore {
     /// Starts to bring an object back; `false` when there is no room for it now.
     mutating func startRestore(_ slot: UInt32, usesFallback: Bool) -> Bool {
-        let byteCount = table[slot].byteCount
+        let byteCount = table.byteCount(slot)
         var number = Account.shared
         var piece = hasRoom(for: byteCount, in: number) ? arena.allocate(byteCount) : nil
         if piece == nil, usesFallback, hasRoom(for: byteCount, in: Account.fallback) {
@@ -135,7 +135,7 @@ extension ObjectStore {
         guard slot != 0, table[slot].state == .restoring else { return }
         table[slot].state = .sealed
         external?.restoredCount += 1
-        external?.restoredByteCount += table[slot].byteCount
+        external?.restoredByteCount += table.byteCount(slot)
         notifications.move(table[slot].info, isOut: false)
         satisfyWaits(slot)
         guard table[slot].userCount == 0 else { return }
@@ -153,7 +153,7 @@ extension ObjectStore {
         giveUpMemory(slot)
         table[slot].state = .evicted
         external?.objectCount += 1
-        external?.byteCount += table[slot].byteCount
+        external?.byteCount += table.byteCount(slot)
         failWaits(slot)
         if isLost || table[slot].isDoomed { remove(slot, isTold: true) }
     }

@@ -81,7 +81,7 @@ extension StoreService {
             return restores.removeFirst()
         }
         let outcome = store.makeRoom(
-            for: store.table[slot].byteCount, nil, &restores.search,
+            for: store.table.byteCount(slot), nil, &restores.search,
             countMax: limits.sliceCountMax)
         switch outcome {
         case .tryAgain, .more: break
@@ -112,7 +112,7 @@ extension StoreService {
             store.failWaits(slot)
             say(
                 "no room for object \(id) from the external store in \(limits.restoreSecondsMax) s:"
-                    + " \(store.table[slot].byteCount) bytes, all others are in use")
+                    + " \(store.table.byteCount(slot)) bytes, all others are in use")
         }
         wakeSatisfied()
     }
@@ -121,6 +121,9 @@ extension StoreService {
 // MARK: - What the operator has to know
 
 extension StoreService {
+    /// Whether there are lines for the log.
+    public var hasMessages: Bool { !messages.isEmpty }
+
     /// Lines for the log since the last call.
     public func takeMessages() -> [String] {
         defer { messages = [] }

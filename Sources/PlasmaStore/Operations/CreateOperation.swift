@@ -10,10 +10,6 @@ final class CreateOperation: Operation {
         throws(WireError) -> Progress
     {
         let request = try CreateRequest(body)
-        guard request.device == 0 else {
-            CreateReply(id: request.id, error: .outOfMemory).write(to: &session.output.bytes)
-            return .finished
-        }
         let outcome = service.createOrMakeRoom(
             request.id, request.dataByteCount, request.metadataByteCount,
             evicts: request.evictsIfFull, &search, session)

@@ -45,7 +45,7 @@ final class GetOperation: Operation {
             let slot = service.store.find(id)
             if slot != 0, service.store.table[slot].state == .sealed {
                 service.store.use(slot, session.number)
-            } else if slot != 0, service.store.table[slot].isSealed {
+            } else if slot != 0, service.store.table[slot].state.isSealed {
                 service.store.wait(id, session.number)
                 service.restore(slot)
                 restoreCount += 1
@@ -102,22 +102,16 @@ final class GetOperation: Operation {
     )
         throws(WireError) -> Progress
     {
-        if writer == nil { writer = GetReplyWriter(count: request.ids.count) }
+        var writer = self.writer.take() ?? GetReplyWriter(count: request.ids.count)
         let end = min(request.ids.count, position + service.limits.sliceCountMax)
         while position < end {
-            let id = try request.ids.id(at: position)
-            let slot = service.store.find(id)
-            if slot != 0, service.store.table[slot].state == .sealed {
-                service.store.use(slot, session.number)
-                service.store.uses.consumedByteCount += service.store.table[slot].byteCount
-                let segment = service.store.table[slot].piece.segment
-                writer?.append(id, service.store.place(slot), segment: Int(segment))
-            } else {
-                writer?.append(id, .missing, segment: nil)
-            }
+            service.takePlace(try request.ids.id(at: position), &writer, session)
             position += 1
         }
-        guard position == request.ids.count, let writer = writer.take() else { return .more }
+        guard position == request.ids.count else {
+            self.writer = consume writer
+            return .more
+        }
         let segments = writer.segments
         let files = service.files(segments)
         session.output.append(writer.finish(files: files))

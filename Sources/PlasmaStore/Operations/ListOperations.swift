@@ -43,7 +43,7 @@ final class ListOperation: Operation {
         let end = UInt32(clamping: Int(slot) + service.limits.sliceCountMax)
         while slot < end, Int(slot) <= service.store.table.slotCount {
             let record = service.store.table[slot]
-            if record.isPresent, record.createdOrder <= orderMax {
+            if record.state.isPresent, record.createdOrder <= orderMax {
                 _ = writer?.append(record.info)
             }
             slot += 1

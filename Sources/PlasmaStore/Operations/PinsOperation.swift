@@ -65,7 +65,7 @@ final class PinsOperation: Operation {
 
     private func tell(_ slot: UInt32, _ session: Session, _ service: StoreService) {
         service.store.table[slot].isPinChanged = false
-        guard service.store.table[slot].isPresent else { return }
+        guard service.store.table[slot].state.isPresent else { return }
         let record = service.store.table[slot]
         var processes: [Int32] = []
         for user in service.store.users(of: slot) {
