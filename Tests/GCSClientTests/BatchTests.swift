@@ -1,7 +1,26 @@
-import GCSClient
 import Testing
 
+@testable import GCSClient
+
 @Suite struct BatchTests {
+    @Test("an object on a disk is told with its place there")
+    func spilledObject() async throws {
+        let server = try ServerProcess()
+        let client = try await server.connect()
+        try await client.withBatch(name: "one") { batch in
+            let id = try await batch.addObject(on: "n1", byteCount: 7)
+            let url = "/spill/n1-multi-1?offset=0&size=79"
+            _ = try await client.reply(
+                to: Command("GCS.OBJECT", "SPILLED").adding([id]).adding("n2").adding(url))
+            let object = try #require(try await client.objectInfo(id))
+            #expect(
+                object.locations == [
+                    .init(node: "n1", isPrimary: true),
+                    .init(node: "n2", isPrimary: false, url: url),
+                ])
+        }
+    }
+
     @Test("a batch ends with its scope; what it kept is its parent's")
     func scope() async throws {
         let server = try ServerProcess()

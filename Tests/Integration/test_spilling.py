@@ -1,8 +1,10 @@
 """Objects that have no room in memory go to disk and come back: with our store, node manager and server."""
 
+import json
 import os
 import random
 import re
+import subprocess
 import time
 
 import numpy
@@ -137,6 +139,44 @@ def test_restore_by_message_and_free(spilling):
     assert world.files(), "other objects stay on disk"
     for number in set(range(60)) - set(same_file):
         assert get(world.client, put_id(2, number))[0] == content(number, MIB)
+
+
+def gcs(world, *words):
+    """Runs gcs against the world's server: its exit code, what it printed, and its error."""
+    done = subprocess.run(
+        [programs.BIN / "gcs", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        env=os.environ | {"GCS_ADDRESS": world.server.address}, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command_line_restores_an_object(spilling):
+    world = spilling()
+    world.start_batch(2)
+    for number in range(60):
+        put(world.client, put_id(2, number), content(number, MIB), b"meta%d" % number)
+    first = put_id(2, 0)
+    wait_until(lambda: spilled_url(world.server, first), "the first object is spilled")
+    wait_until(
+        lambda: not world.client.contains(plasma.ObjectID(first)), "it is gone from memory")
+    assert gcs(world, "object", "restore", first.hex()) == (
+        0, f"object {first.hex()} is in memory on n1\n", "")
+    # At once, without waiting for anything: gcs has waited.
+    assert world.client.contains(plasma.ObjectID(first))
+    assert get(world.client, first, seconds=0) == (content(0, MIB), b"meta0")
+    assert spilled_url(world.server, first), "the copy on disk stays"
+    # What is in memory stays there, and scripts learn where and how large.
+    code, text, _ = gcs(world, "object", "restore", first.hex(), "--json")
+    assert code == 0
+    assert json.loads(text) == {"object": first.hex(), "node": "n1", "bytes": MIB + 5}
+    code, _, error = gcs(world, "object", "restore", put_id(2, 99).hex())
+    assert code == 1 and "no such object" in error
+    # Nobody is there to bring back what a node has that has gone.
+    second = next(
+        put_id(2, number) for number in range(1, 60)
+        if not world.client.contains(plasma.ObjectID(put_id(2, number))))
+    world.node.stop()
+    code, _, error = gcs(world, "object", "restore", second.hex())
+    assert code == 1 and "node n1" in error and "is away" in error
 
 
 def test_batches_keep_their_objects_apart(spilling):

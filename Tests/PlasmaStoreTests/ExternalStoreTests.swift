@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Identifiers
 import PlasmaProtocol
@@ -10,15 +11,11 @@ final class TestDirectory {
     let path: String
 
     init() {
-        var name = Array("/tmp/plasma-testXXXXXX".utf8CString)
-        precondition(mkdtemp(&name) != nil, "no directory for a test")
-        path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = FileManager.default.temporaryDirectory.appending(path: "gcs-\(UUID())").path
+        precondition(mkdir(path, 0o700) == 0, "no directory for a test")
     }
 
-    deinit {
-        for name in names { Self.remove("\(path)/\(name)") }
-        rmdir(path)
-    }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 
     var names: [String] { Self.names(in: path) }
 
@@ -39,12 +36,6 @@ final class TestDirectory {
             if name != ".", name != ".." { names.append(name) }
         }
         return names
-    }
-
-    private static func remove(_ path: String) {
-        if unlink(path) == 0 { return }
-        for name in names(in: path) { remove("\(path)/\(name)") }
-        rmdir(path)
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Identifiers
 import PlasmaProtocol
@@ -7,7 +8,8 @@ import Testing
 
 @Suite struct FallbackTests {
     private func store(
-        capacity: Int = 10_000, fallback: Int = 20_000, directory: String = "/tmp"
+        capacity: Int = 10_000, fallback: Int = 20_000,
+        directory: String = FileManager.default.temporaryDirectory.path
     ) throws -> TestStore {
         var configuration = StoreConfiguration(capacity: capacity)
         configuration.fallbackByteCountMax = fallback

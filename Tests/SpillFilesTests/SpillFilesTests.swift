@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Identifiers
 import Testing
@@ -10,11 +11,12 @@ private final class Scratch {
     let path: String
 
     init() throws {
-        var template = Array("/tmp/spillXXXXXX".utf8CString)
-        path = String(cString: try #require(mkdtemp(&template)))
+        path = FileManager.default.temporaryDirectory.appending(path: "gcs-\(UUID())").path
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: false)
     }
 
-    deinit { _ = system("rm -rf '\(path)'") }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 
     func session(capacityMax: Double = 1) throws(SpillError) -> SpillSession {
         try SpillSession(

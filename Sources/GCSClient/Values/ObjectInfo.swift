@@ -9,11 +9,14 @@ public struct ObjectInfo: Equatable, Sendable {
         public var node: String
         /// Whether this is the copy that was made first.
         public var isPrimary: Bool
+        /// Where on the node's disk the bytes are, `path?offset=&size=`; `nil` for a copy in memory.
+        public var url: String?
 
         /// A copy on a node.
-        public init(node: String, isPrimary: Bool) {
+        public init(node: String, isPrimary: Bool, url: String? = nil) {
             self.node = node
             self.isPrimary = isPrimary
+            self.url = url
         }
     }
 
@@ -27,7 +30,7 @@ public struct ObjectInfo: Equatable, Sendable {
     public var isKept: Bool
     /// Whether it stays when its batch ends.
     public var isPinned: Bool
-    /// The nodes that hold it.
+    /// The nodes that hold it, in memory or on their disks.
     public var locations: [Location]
     /// How many references there are to it.
     public var referenceCount: Int64
@@ -44,7 +47,8 @@ public struct ObjectInfo: Equatable, Sendable {
         locations = (fields["locations"]?.elements ?? []).map { location in
             Location(
                 node: location[field: "node"]?.text ?? "",
-                isPrimary: location[field: "copy"]?.text == "primary")
+                isPrimary: location[field: "copy"]?.text == "primary",
+                url: location[field: "url"]?.text)
         }
     }
 }
