@@ -59,9 +59,11 @@ let package = Package(
             swiftSettings: common),
 
         // The object store.
+        .target(name: "Checksums", dependencies: ["CSystem"], swiftSettings: common),
         .target(name: "PlasmaProtocol", dependencies: ["Identifiers"], swiftSettings: common),
         .target(
-            name: "PlasmaStore", dependencies: ["Identifiers", "PlasmaProtocol", "CSystem"],
+            name: "PlasmaStore",
+            dependencies: ["Identifiers", "PlasmaProtocol", "Checksums", "CSystem"],
             swiftSettings: uncheckedInRelease),
 
         // Flushed records on disk.
@@ -85,7 +87,6 @@ let package = Package(
         .target(
             name: "NodeManager", dependencies: ["Identifiers", "RESP", "PlasmaProtocol"],
             swiftSettings: safe),
-        .target(name: "Checksums", dependencies: ["CSystem"], swiftSettings: common),
         .target(
             name: "SpillFiles",
             dependencies: ["Identifiers", "CSystem", "Checksums"], swiftSettings: common),

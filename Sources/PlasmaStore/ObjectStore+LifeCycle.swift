@@ -54,14 +54,9 @@ extension ObjectStore {
         guard !isTooMuch, sum <= UInt64(capacity) else { return .refused(.outOfMemory) }
         let byteCount = Int(sum)
         guard let wanted = account(for: byteCount, session) else { return .refused(.outOfMemory) }
-        var number = wanted
-        var piece = hasRoom(for: byteCount, in: number) ? arena.allocate(byteCount) : nil
-        if piece == nil, usesFallback, hasRoom(for: byteCount, in: Account.fallback) {
-            number = Account.fallback
-            piece = arena.allocateFallback(byteCount)
+        guard let (piece, number) = takePiece(byteCount, wanted, usesFallback: usesFallback) else {
+            return .needsRoom
         }
-        guard let piece else { return .needsRoom }
-        if number == Account.fallback { fallbackCount += 1 }
         if slot == 0 { slot = table.insert(id, .created) }
         table[slot].state = .created
         table[slot].dataByteCount = Int(dataByteCount)
@@ -75,6 +70,23 @@ extension ObjectStore {
         charge(slot, to: number)
         objectCount += 1
         return .created(slot)
+    }
+
+    /// Memory for an object in a share, or else, if that is allowed, in the fallback file.
+    ///
+    /// - Returns: where it is, and the share that it is to be counted in; `nil` without room.
+    @inline(__always)
+    mutating func takePiece(
+        _ byteCount: Int, _ wanted: Int, usesFallback: Bool
+    ) -> (piece: Arena.Piece, account: Int)? {
+        if hasRoom(for: byteCount, in: wanted), let piece = arena.allocate(byteCount) {
+            return (piece, wanted)
+        }
+        guard usesFallback, hasRoom(for: byteCount, in: Account.fallback),
+            let piece = arena.allocateFallback(byteCount)
+        else { return nil }
+        fallbackCount += 1
+        return (piece, Account.fallback)
     }
 
     /// Completes an object: subscribers hear of it, sessions that wait for it use it from now on.

@@ -1,4 +1,5 @@
 internal import CSystem
+internal import Checksums
 internal import Glibc
 internal import Identifiers
 
@@ -60,7 +61,7 @@ extension ExternalFiles {
     )
         throws(ArenaError)
     {
-        var sum = Checksum()
+        var sum = CRC32C()
         var done = 0
         while done < entry.source.byteCount {
             let part = try self.part(of: entry.source, from: done)
@@ -69,7 +70,7 @@ extension ExternalFiles {
             done += part.count
         }
         var header = EntryHeader(entry)
-        header.checksum = sum.value
+        header.checksum = UInt64(sum.value)
         var failure: ArenaError?
         withUnsafeBytes(of: &header) { bytes in
             do throws(ArenaError) { try put(bytes, file, at: position) } catch { failure = error }
@@ -139,7 +140,7 @@ extension ExternalFiles {
             var header = EntryHeader(entry)
             let expected = header
             try get(descriptor, into: &header, at: offset)
-            var sum = Checksum()
+            var sum = CRC32C()
             var done = 0
             while done < entry.source.byteCount {
                 let part = try restore(
@@ -148,7 +149,7 @@ extension ExternalFiles {
                 sum.update(part)
                 done += part.count
             }
-            guard header.describes(expected), header.checksum == sum.value else {
+            guard header.describes(expected), header.checksum == UInt64(sum.value) else {
                 return .corrupt(
                     entry, reason: "\(name) is not what was written at \(offset)")
             }

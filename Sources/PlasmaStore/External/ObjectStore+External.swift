@@ -110,14 +110,10 @@ extension ObjectStore {
     /// Starts to bring an object back; `false` when there is no room for it now.
     mutating func startRestore(_ slot: UInt32, usesFallback: Bool) -> Bool {
         let byteCount = table.byteCount(slot)
-        var number = Account.shared
-        var piece = hasRoom(for: byteCount, in: number) ? arena.allocate(byteCount) : nil
-        if piece == nil, usesFallback, hasRoom(for: byteCount, in: Account.fallback) {
-            number = Account.fallback
-            piece = arena.allocateFallback(byteCount)
-        }
-        guard let piece else { return false }
-        if number == Account.fallback { fallbackCount += 1 }
+        guard
+            let (piece, number) = takePiece(
+                byteCount, Account.shared, usesFallback: usesFallback)
+        else { return false }
         table[slot].piece = piece
         table[slot].state = .restoring
         external?.objectCount -= 1
