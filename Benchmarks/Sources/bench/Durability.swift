@@ -3,6 +3,8 @@ import Foundation
 /// What the append-only file costs and gives, beside redis-server's; a verdict for each line.
 struct Durability {
     let isQuick: Bool
+    /// The parts to run: names in `parts`.
+    let only: Set<String>
     private let roundCount = 3
     private let specification = String(repeating: "x", count: 300)
     private let task = "000000000000002a__rand_int__000000000000"
@@ -15,11 +17,14 @@ struct Durability {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         report.add("## Durability")
         report.add()
-        try writeThroughput(&report)
-        try writeSyncedThroughput(&report)
-        try writeLoading(&report)
-        try writeSize(&report)
+        if only.contains("cost") { try writeThroughput(&report) }
+        if only.contains("synced") { try writeSyncedThroughput(&report) }
+        if only.contains("loading") { try writeLoading(&report) }
+        if only.contains("size") { try writeSize(&report) }
     }
+
+    /// What it consists of: `--only` takes these.
+    static let parts: Set = ["cost", "synced", "loading", "size"]
 
     /// An empty directory.
     private func directory(_ name: String) throws -> String {

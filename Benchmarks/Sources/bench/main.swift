@@ -11,6 +11,7 @@ let help = """
       steps       how long a turn of the loop takes while many things go at once, in microseconds
       durability  what the append-only file costs, loading, its size in ten minutes of overwriting
       flush       a window of memory under load, reads of flushed records, END of a batch half on disk
+      --only=PART one part of durability: cost, synced, loading or size; may be given again
       --quick     a tenth of the work: to see that it runs, not to quote
       --record    also write the tables to results/<date>.md
 
@@ -25,7 +26,12 @@ guard !arguments.contains("--help") else {
 let known: Set = [
     "throughput", "memory", "references", "listing", "steps", "durability", "flush", "--quick", "--record",
 ]
-if let unknown = arguments.first(where: { !known.contains($0) }) {
+let only = Set(
+    arguments.filter { $0.hasPrefix("--only=") }.map { String($0.dropFirst("--only=".count)) })
+let unknown =
+    arguments.first { !known.contains($0) && !$0.hasPrefix("--only=") }
+    ?? only.first { !Durability.parts.contains($0) }
+if let unknown {
     FileHandle.standardError.write(Data("bench: no such argument: \(unknown)\n\n\(help)".utf8))
     exit(64)
 }
@@ -41,7 +47,10 @@ do {
     if named.isEmpty || named.contains("references") { try ReferenceUse(isQuick: isQuick).run(&report) }
     if named.isEmpty || named.contains("listing") { try MemoryListing(isQuick: isQuick).run(&report) }
     if named.isEmpty || named.contains("steps") { try Steps(isQuick: isQuick).run(&report) }
-    if named.contains("durability") { try Durability(isQuick: isQuick).run(&report) }
+    if named.contains("durability") {
+        let parts = only.isEmpty ? Durability.parts : only
+        try Durability(isQuick: isQuick, only: parts).run(&report)
+    }
     if named.contains("flush") { try FlushUse(isQuick: isQuick).run(&report) }
     if arguments.contains("--record") { try report.record() }
 } catch {
