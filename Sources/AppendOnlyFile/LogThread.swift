@@ -8,6 +8,9 @@ final class LogThread: Sendable {
 
     /// Milliseconds until a failed write is tried again.
     private static let retryMilliseconds: Int32 = 200
+    /// Milliseconds that it rests after each turn, unless every change waits for it: what comes
+    /// meanwhile goes together.
+    private static let restMilliseconds: Int32 = 1
     /// Bytes of memory that are kept for the next turn.
     private static let keptByteCount = 4 << 20
     /// Bytes of commands that are read at a time.
@@ -48,6 +51,8 @@ final class LogThread: Sendable {
                 if !error.isEmpty {
                     if turn.isClosing { break }
                     poll(nil, 0, Self.retryMilliseconds)
+                } else if turn.sync != .always, !turn.isClosing, turn.written > 0 {
+                    poll(nil, 0, Self.restMilliseconds)
                 }
             }
             try? files.finish()

@@ -72,6 +72,8 @@ struct Batch {
     var hasArguments = false
     /// Whether its region may hold needs of tasks; the root: whether the estate does.
     var hasNeeds = false
+    /// Whether loaded records of its region matter to what tasks need; the root: of the estate.
+    var hasLoadedNeeds = false
     /// Objects with this batch's prefix that their tasks do not count.
     var earlyOutputs = EarlyOutputs()
     /// Its place in the heap of time-outs.
@@ -86,6 +88,8 @@ struct Batch {
     var actorRecordCount: UInt32 = 0
     /// The walk that saw it last, see `Traversal`.
     var mark: UInt32 = 0
+    /// The log's last segment when it was told, or an earlier one.
+    var toldSegment: UInt32 = 0
     /// Milliseconds since 1970.
     var createdAt: Int64
     /// Milliseconds since 1970; 0 while it is active.

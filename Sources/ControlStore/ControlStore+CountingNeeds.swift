@@ -1,19 +1,71 @@
 internal import Identifiers
 
+/// How far the count of what loaded tasks need has come.
+struct LoadedNeeds {
+    var slot: UInt32 = 0
+    /// Where in the index of that batch's records.
+    var position: UInt64 = 0
+}
+
+/// Counting what tasks need, after their records and all others were loaded: where tasks name objects,
+/// or objects may be outputs.
 extension ControlStore {
-    /// Counts what tasks need, after their records and all others were loaded.
-    mutating func countNeeds() {
-        var filter = ScanFilter()
-        (filter.takesBatches, filter.takesNodes, filter.takesLog) = (false, false, false)
-        var cursor: UInt64 = 0
-        var found: [RecordKey] = []
-        repeat {
-            found.removeAll(keepingCapacity: true)
-            cursor = scan(from: cursor, budget: 1000, filter: filter) { key in
-                if case .record(let id, let kind) = key { found.append(RecordKey(id, kind)) }
+    /// Whether a record matters to what tasks need.
+    @inline(__always)
+    static func mattersToNeeds(
+        _ kind: RecordKind, index: UInt32, _ payload: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        switch kind {
+        case .task: TaskView(bytes: payload).argumentCount > 0
+        case .object: index > 0
+        case .actor, .need: false
+        }
+    }
+
+    /// Counts what the tasks of some batches need.
+    ///
+    /// - Parameters:
+    ///   - needs: how far it has come; moved on.
+    ///   - budget: records and batches after which the slice ends, up to 640 more.
+    /// - Returns: whether there are more.
+    mutating func countLoadedNeeds(_ needs: inout LoadedNeeds, budget: Int) -> Bool {
+        var left = budget
+        while needs.slot < batches.slotCount {
+            guard left > 0 else { return true }
+            if let batch = batches.batch(atSlot: needs.slot), batch.pointee.hasLoadedNeeds {
+                left -= countNeeds(in: batch, &needs.position)
+                guard needs.position >= 1 << 32 else { continue }
+                batch.pointee.hasLoadedNeeds = false
             }
-            for key in found { countNeeds(of: key) }
-        } while cursor != 0
+            left -= 1
+            needs.slot += 1
+            needs.position = 0
+        }
+        return false
+    }
+
+    /// Counts what tasks of a part of an index need; the records looked at.
+    private mutating func countNeeds(in batch: BatchPointer, _ position: inout UInt64) -> Int {
+        var found: [RecordKey] = []
+        var count = 0
+        if batch == root {
+            position = estate.index.walk(from: position) { reference in
+                count += 1
+                if owner(ofStray: reference) != nil { found.append(key(ofStray: reference)) }
+            }
+        } else {
+            position = batch.pointee.region.index.walk(from: position) { reference in
+                count += 1
+                let entry = batch.pointee.region.entry(reference)
+                let payload = batch.pointee.region.payload(of: entry)
+                let index = entry.load(fromByteOffset: 8, as: UInt32.self)
+                if Self.mattersToNeeds(Region.kind(of: entry), index: index, payload) {
+                    found.append(batch.pointee.region.key(of: entry, home: batch.pointee.id))
+                }
+            }
+        }
+        for key in found { countNeeds(of: key) }
+        return count
     }
 
     private mutating func countNeeds(of key: RecordKey) {

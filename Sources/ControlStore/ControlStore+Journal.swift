@@ -1,9 +1,33 @@
 internal import Identifiers
 
+/// What a RECORD tells first, in one number: kind (3 bits) | whether its owner follows (1) | epoch (3).
+///
+/// A record whose id does not tell its owner has that behind its id.
+public struct RecordTraits: Sendable {
+    /// What it describes.
+    public var kind: RecordKind
+    /// Whether it lies in the estate.
+    public var isStray: Bool
+    /// The part of the log that told it.
+    public var epoch: UInt8
+
+    init(kind: RecordKind, isStray: Bool, epoch: UInt8) {
+        (self.kind, self.isStray, self.epoch) = (kind, isStray, epoch)
+    }
+
+    /// What a number tells; `nil` when it is none of these.
+    public init?(rawValue: UInt8) {
+        guard rawValue < 128, let kind = RecordKind(rawValue: rawValue & 7) else { return nil }
+        self.init(kind: kind, isStray: rawValue & 8 != 0, epoch: rawValue >> 4)
+    }
+
+    var rawValue: UInt8 { kind.rawValue | (isStray ? 8 : 0) | epoch << 4 }
+}
+
 /// The format of the changes that GCS.LOAD takes.
 public enum JournalFormat {
     /// Told in each HEAD; another one is refused.
-    public static let version = 2
+    public static let version = 3
 }
 
 extension ControlStore {
@@ -86,6 +110,7 @@ extension ControlStore {
     }
 
     private mutating func tellHead() {
+        journal.headSegment = journal.segment
         journal.writer.start("HEAD", wordCount: 6)
         journal.writer.word(JournalFormat.version)
         journal.writer.word(nodes.numberCount)
@@ -108,6 +133,7 @@ extension ControlStore {
             journal.writer.start("NODEGONE", wordCount: 1)
             return journal.writer.word(name)
         }
+        nodes.update(at: position) { $0.toldSegment = journal.segment }
         journal.writer.start("NODE", wordCount: 8)
         journal.writer.word(name)
         journal.writer.word(position)
@@ -121,6 +147,7 @@ extension ControlStore {
 
     private mutating func tellBatch(_ id: BatchID) {
         guard id != .root, let batch = batches.find(id, memory.seeds) else { return }
+        batch.pointee.toldSegment = journal.segment
         let parent = batches.batch(atSlot: batch.pointee.parent)?.pointee.id ?? .root
         let flags =
             (batch.pointee.isNoCleanup ? 1 : 0) | (batch.pointee.goesWithParent ? 2 : 0)
@@ -139,17 +166,20 @@ extension ControlStore {
 
     private mutating func tellRecord(_ key: RecordKey) {
         let site = locate(key)
-        guard let owner = site.batch, let payload = payload(site) else {
+        guard let owner = site.batch, let entry = entry(site), let payload = payload(site) else {
             journal.writer.start("GONE", wordCount: 2)
             journal.writer.word(key.kind.rawValue)
             return journal.writer.word(key.id)
         }
-        journal.writer.start("RECORD", wordCount: 5)
-        journal.writer.word(key.kind.rawValue)
+        Region.setEpoch(journal.epoch, of: entry)
+        let traits = RecordTraits(kind: key.kind, isStray: site.isStray, epoch: journal.epoch)
+        let bytes = UnsafeRawBufferPointer(payload)
+        guard site.isStray else { return journal.writer.record(traits.rawValue, key.id, bytes) }
+        journal.writer.start("RECORD", wordCount: 4)
+        journal.writer.word(traits.rawValue)
         journal.writer.word(key.id)
         journal.writer.word(owner.pointee.id.rawValue)
-        journal.writer.word(site.isStray ? 1 : 0)
-        journal.writer.word(UnsafeRawBufferPointer(payload))
+        journal.writer.word(bytes)
     }
 
     private mutating func tellDependency(_ id: BatchID, _ otherID: BatchID) {
@@ -180,6 +210,7 @@ extension ControlStore {
         }
         for actor in journal.chains {
             let runs = actors.chain(actor)?.runs ?? []
+            if !runs.isEmpty { actors.update(actor) { $0.toldSegment = journal.segment } }
             let first = runs.prefix(Self.runsPerChain)
             journal.writer.start("CHAIN", wordCount: 1 + 2 * first.count)
             journal.writer.word(actor)
@@ -199,15 +230,16 @@ extension ControlStore {
     /// Tells of a reference: what it is now.
     ///
     /// Not of pins: stores tell them anew.
-    mutating func noteReference(_ info: ReferenceInfo) {
-        guard journal.isOn, info.type.isClaim else { return }
+    mutating func noteReference(_ number: UInt32) {
+        guard journal.isOn, let info = reference(number), info.type.isClaim else { return }
+        references.references[number].pointee.epoch = journal.epoch
         journal.references.start("REF", wordCount: 7)
         journal.references.word(info.node)
         journal.references.word(info.process)
         journal.references.word(info.type.rawValue)
         journal.references.word(info.object)
         journal.references.word(info.size.map { Int64($0) } ?? -1)
-        journal.references.word(info.isDriver ? 1 : 0)
+        journal.references.word((info.isDriver ? 1 : 0) | Int(journal.epoch) << 1)
         journal.references.word(info.site)
     }
 

@@ -353,5 +353,3 @@ extension ControlStore {
         settleStrayNeed(place.pointee, isThere)
     }
 }
-
-// MARK: - Loading

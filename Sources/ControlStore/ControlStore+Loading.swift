@@ -112,17 +112,18 @@ extension ControlStore {
     ///
     /// - Returns: whether the bytes are a record of this kind.
     public mutating func loadRecord(
-        _ id: RecordID, _ kind: RecordKind, owner: BatchID, isStray: Bool,
-        _ bytes: UnsafeRawBufferPointer
+        _ id: RecordID, _ traits: RecordTraits, owner: BatchID, _ bytes: UnsafeRawBufferPointer
     ) -> Bool {
+        let (kind, isStray) = (traits.kind, traits.isStray)
         guard Self.isRecord(bytes, kind) else { return false }
         guard let batch = owner == .root ? root : batchToLoad(owner) else { return true }
         guard isStray || id.batch == owner, isStray || owner != .root else { return false }
         let key = RecordKey(id, kind)
         let site = locate(key)
         let payload: UnsafeMutableRawBufferPointer
-        if site.place != nil, !isStray, !site.isStray {
+        if let place = site.place, !isStray, !site.isStray {
             payload = resize(site, byteCount: bytes.count)
+            Region.setEpoch(traits.epoch, of: batch.pointee.region.entry(place.pointee))
         } else {
             remove(key, at: site)
             count(kind, 1)
@@ -131,13 +132,22 @@ extension ControlStore {
                 forgetKept(key)
                 let isKept = kind == .object && ObjectRecord(reading: bytes).isKept
                 payload = insertStray(key, byteCount: bytes.count, owner: batch, isKept: isKept)
+                if let place = estate.find(key, memory.seeds) {
+                    Region.setEpoch(traits.epoch, of: estate.entry(place.pointee))
+                }
             } else {
                 batch.pointee.count(kind, 1)
                 let reference = batch.pointee.region.insert(key, byteCount: bytes.count, &memory)
-                payload = batch.pointee.region.payload(of: batch.pointee.region.entry(reference))
+                let entry = batch.pointee.region.entry(reference)
+                Region.setEpoch(traits.epoch, of: entry)
+                payload = batch.pointee.region.payload(of: entry)
             }
         }
+        journal.epoch = max(traits.epoch, 1)
         payload.copyMemory(from: bytes)
+        if Self.mattersToNeeds(kind, index: id.index, payload) {
+            (isStray ? root : batch).pointee.hasLoadedNeeds = true
+        }
         if kind == .task, let sequence = TaskView(bytes: payload).actorSequence {
             actors.raiseSequence(to: sequence)
         }
@@ -325,6 +335,22 @@ extension ControlStore {
 
     /// Puts in order what came in any; after everything is loaded.
     public mutating func finishLoading() {
+        while finishLoading(budget: .max) {}
+    }
+
+    /// Does a slice of that.
+    ///
+    /// - Parameter budget: records after which the slice ends, up to 640 more.
+    /// - Returns: whether there is more to do.
+    public mutating func finishLoading(budget: Int) -> Bool {
+        if loadedNeeds == nil { arrangeLoaded() }
+        var needs = loadedNeeds ?? LoadedNeeds()
+        let isMore = countLoadedNeeds(&needs, budget: budget)
+        loadedNeeds = isMore ? needs : nil
+        return isMore
+    }
+
+    private mutating func arrangeLoaded() {
         for entry in loadedEntries.sorted(by: { $0.id < $1.id })
         where entry.id > (log.last?.id ?? log.lastTrimmedID) {
             log.load(entry)
@@ -333,7 +359,7 @@ extension ControlStore {
         loadedEntries = []
         nodes.findFreePositions()
         acknowledgedByAll = nodes.acknowledgedByAll ?? .zero
-        countNeeds()
+        journal.advanceEpoch()
     }
 
     /// Sees to what was under way when the journal ended; after `finishLoading()`.

@@ -45,8 +45,21 @@ extension ControlStore {
             reference.pointee.site = number
         }
         references.countIn(number)
-        if journal.isOn, let info = self.reference(number) { noteReference(info) }
+        reference.pointee.epoch = new.epoch
+        noteReference(number)
         return known == nil
+    }
+
+    /// The reference of a process to an object.
+    func reference(
+        _ holder: HolderName, _ type: ReferenceType, _ object: RecordID
+    ) -> UInt32? {
+        guard let position = nodes.position(of: holder.node, memory.seeds) else { return nil }
+        let node = nodes.holder(at: position, type)
+        guard node != none,
+            let process = references.process(holder.process, ofNode: node, memory.seeds)
+        else { return nil }
+        return references.find(object, type, of: process, memory.seeds)
     }
 
     /// Refuses an object that can have no record any more: its batch has ended, and nobody kept it.
@@ -164,14 +177,19 @@ extension ControlStore {
     public func scanReferences(
         from cursor: UInt64, budget: Int, _ visit: (ReferenceInfo) -> Void
     ) -> UInt64 {
+        scanReferenceNumbers(from: cursor, budget: budget) { number in
+            if let reference = reference(number) { visit(reference) }
+        }
+    }
+
+    func scanReferenceNumbers(
+        from cursor: UInt64, budget: Int, _ visit: (UInt32) -> Void
+    ) -> UInt64 {
         let end = UInt64(references.references.upperBound)
         let stop = min(cursor + UInt64(budget), end)
         for slot in cursor..<max(stop, cursor) {
             let number = UInt32(truncatingIfNeeded: slot)
-            guard references.references.slot(number)?.pointee.type != nil,
-                let reference = reference(number)
-            else { continue }
-            visit(reference)
+            if references.references.slot(number)?.pointee.type != nil { visit(number) }
         }
         return stop < end ? stop : 0
     }
@@ -188,7 +206,7 @@ extension ControlStore {
     }
 
     /// A reference in use; `nil` when its process was cleared.
-    private func reference(_ number: UInt32) -> ReferenceInfo? {
+    func reference(_ number: UInt32) -> ReferenceInfo? {
         let record = references.references[number].pointee
         let process = references.processes[record.process].pointee
         let node = references.nodes[process.node].pointee

@@ -3,23 +3,57 @@ public import Identifiers
 
 /// Telling things again that an old part of a log told, so that the part is not needed any more.
 ///
-/// What is not there any more is told by a later part.
+/// What is not there any more is told by a later part. So is what is, when it was told again since;
+/// otherwise a thing that is written over and over would be told as often again, and the log never
+/// shrink.
 extension ControlStore {
-    /// Notes a record, if it is there and still has the bytes that were told: if not, a later part of
-    /// the log tells what it is.
+    /// Tells how far the log is: its last segment, or an earlier one.
+    public mutating func setLogSegment(_ number: Int) {
+        journal.segment = UInt32(truncatingIfNeeded: number)
+    }
+
+    /// Begins another part of the log; there should be a few in all of it.
+    public mutating func advanceLogEpoch() { journal.advanceEpoch() }
+
+    /// Notes a record, if it is there, was not told again, and still has the bytes that were told: if
+    /// not, a later part of the log tells what it is.
     public mutating func renewRecord(
-        _ id: RecordID, _ kind: RecordKind, _ bytes: UnsafeRawBufferPointer
+        _ id: RecordID, _ traits: RecordTraits, _ bytes: UnsafeRawBufferPointer
     ) {
-        let key = RecordKey(id, kind)
-        guard let payload = payload(locate(key)), payload.count == bytes.count,
+        let key = RecordKey(id, traits.kind)
+        let site = locate(key)
+        guard journal.isOn, let entry = entry(site),
+            Self.isLast(told: traits.epoch, Region.epoch(of: entry)),
+            let payload = payload(site), payload.count == bytes.count,
             let start = payload.baseAddress, let told = bytes.baseAddress,
             memcmp(start, told, bytes.count) == 0
         else { return }
         journal.note(key)
+        // It will be told in this turn.
+        Region.setEpoch(journal.epoch, of: entry)
+    }
+
+    /// Whether what was told in one epoch may be the last word on what was told last in another; 0 is
+    /// any epoch.
+    private static func isLast(told: UInt8, _ last: UInt8) -> Bool {
+        told == last || told == 0 || last == 0
+    }
+
+    /// Whether a thing is told in a later segment.
+    private static func isToldBehind(_ segment: Int, _ toldSegment: UInt32) -> Bool {
+        toldSegment > UInt32(truncatingIfNeeded: segment)
     }
 
     /// Notes a batch, if it lives.
-    public mutating func renewBatch(_ id: BatchID) { journal.note(id) }
+    ///
+    /// - Parameter segment: where it was told.
+    public mutating func renewBatch(_ id: BatchID, toldIn segment: Int) {
+        guard journal.isOn, let batch = batches.find(id, memory.seeds),
+            !Self.isToldBehind(segment, batch.pointee.toldSegment)
+        else { return }
+        journal.note(id)
+        batch.pointee.toldSegment = journal.segment
+    }
 
     /// Notes that a batch has ended, if that is remembered.
     public mutating func renewEnded(_ id: BatchID, at time: Int64) {
@@ -32,9 +66,14 @@ extension ControlStore {
     }
 
     /// Notes the order on an actor, if there is one.
-    public mutating func renewActor(_ actor: RecordID) {
-        guard journal.isOn, actors.chain(actor) != nil, journal.chains.last != actor else { return }
+    ///
+    /// - Parameter segment: where it was told, or a part of it.
+    public mutating func renewActor(_ actor: RecordID, toldIn segment: Int) {
+        guard journal.isOn, let chain = actors.chain(actor),
+            !Self.isToldBehind(segment, chain.toldSegment)
+        else { return }
         journal.chains.append(actor)
+        actors.update(actor) { $0.toldSegment = journal.segment }
     }
 
     /// Notes an entry of the log of deletions, if it holds it.
@@ -45,27 +84,37 @@ extension ControlStore {
     }
 
     /// Notes a node, if it is known.
-    public mutating func renewNode(_ name: UnsafeBufferPointer<UInt8>) {
-        if journal.isOn, let node = node(name) { journal.nodes.append(node.name) }
+    ///
+    /// - Parameter segment: where it was told.
+    public mutating func renewNode(_ name: UnsafeBufferPointer<UInt8>, toldIn segment: Int) {
+        guard journal.isOn, let position = nodes.position(of: name, memory.seeds),
+            let node = nodes.nodes[position], !Self.isToldBehind(segment, node.toldSegment)
+        else { return }
+        journal.nodes.append(node.name)
+        nodes.update(at: position) { $0.toldSegment = journal.segment }
     }
 
     /// Notes the counters.
-    public mutating func renewHead() { if journal.isOn { journal.hasHead = true } }
+    ///
+    /// - Parameter segment: where they were told.
+    public mutating func renewHead(toldIn segment: Int) {
+        guard journal.isOn, !Self.isToldBehind(segment, journal.headSegment) else { return }
+        journal.hasHead = true
+    }
 
     /// Notes what ties the disk to the log.
     public mutating func renewDisk() { if journal.isOn { journal.hasDisk = true } }
 
-    /// Notes a reference, if it is there.
+    /// Notes a reference, if it is there and was not told again.
+    ///
+    /// - Parameter epoch: the part of the log that told it.
     public mutating func renewReference(
-        _ holder: HolderName, _ type: ReferenceType, _ object: RecordID
+        _ holder: HolderName, _ type: ReferenceType, _ object: RecordID, epoch: UInt8
     ) {
-        guard journal.isOn else { return }
-        for info in references(to: object)
-        where info.type == type && info.process == holder.process
-            && info.node.elementsEqual(holder.node)
-        {
-            noteReference(info)
-        }
+        guard journal.isOn, let number = reference(holder, type, object),
+            Self.isLast(told: epoch, references.references[number].pointee.epoch)
+        else { return }
+        noteReference(number)
     }
 
     /// Bytes of the records of some batches, headers included, in the order of their slots.

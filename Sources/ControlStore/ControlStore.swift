@@ -39,6 +39,8 @@ public struct ControlStore: ~Copyable {
     var actors = ActorTable()
     var journal = Journal()
     var flushing = Flushing()
+    /// How far the count of what loaded tasks need is, while loading ends.
+    var loadedNeeds: LoadedNeeds?
     /// Entries of the log that were loaded, in no order.
     var loadedEntries: [DeletionLog.Entry] = []
     /// Deferred batches that are free to go, and how many of them went.
@@ -156,9 +158,16 @@ extension ControlStore {
     /// The bytes of the record at a site.
     @inline(__always)
     func payload(_ site: Site) -> UnsafeMutableRawBufferPointer? {
+        guard let entry = entry(site), let batch = site.batch else { return nil }
+        return site.isStray ? estate.payload(of: entry) : batch.pointee.region.payload(of: entry)
+    }
+
+    /// The record at a site with its header.
+    @inline(__always)
+    func entry(_ site: Site) -> UnsafeMutableRawPointer? {
         guard let place = site.place, let batch = site.batch else { return nil }
-        if site.isStray { return estate.payload(of: estate.entry(place.pointee)) }
-        return batch.pointee.region.payload(of: batch.pointee.region.entry(place.pointee))
+        return site.isStray
+            ? estate.entry(place.pointee) : batch.pointee.region.entry(place.pointee)
     }
 
     /// Adds a record of `byteCount` bytes at a site that has none; the caller fills them.

@@ -42,6 +42,8 @@ struct ActorChain {
     }
 
     private(set) var runs: [Run] = []
+    /// The log's last segment when all of it was told, or an earlier one.
+    var toldSegment: UInt32 = 0
     /// The sequence number up to which nothing is needed; forgotten with the last run.
     private var checkpoint: UInt64 = 0
 

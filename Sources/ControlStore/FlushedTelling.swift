@@ -63,11 +63,7 @@ extension ControlStore {
     }
 
     mutating func tellFlushed(_ key: RecordKey, _ bytes: UnsafeRawBufferPointer) {
-        journal.flushed.start("RECORD", wordCount: 5)
-        journal.flushed.word(key.kind.rawValue)
-        journal.flushed.word(key.id)
-        journal.flushed.word(key.id.batch.rawValue)
-        journal.flushed.word(0)
-        journal.flushed.word(bytes)
+        let traits = RecordTraits(kind: key.kind, isStray: false, epoch: 0)
+        journal.flushed.record(traits.rawValue, key.id, bytes)
     }
 }

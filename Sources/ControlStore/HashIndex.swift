@@ -224,12 +224,16 @@ extension HashIndex {
         if localDepth == Int(depth) { doubleDirectory() }
         let upper = Self.emptySegment(Self.segmentByteCount, &pool)
         let mask = Self.bucketsPerSegment - 1
-        withUnsafeTemporaryAllocation(byteCount: Self.segmentByteCount, alignment: 64) { copy in
-            guard let old = copy.baseAddress else { return }
-            memcpy(old, full, Self.segmentByteCount)
+        withUnsafeTemporaryAllocation(of: (UInt64, UInt32).self, capacity: 1024) { held in
+            // What is referred to is far away: asked for together, it comes together.
+            var count = 0
+            Self.forEach(in: full, Self.bucketsPerSegment) { reference in
+                held.initializeElement(at: count, to: (hashOf(reference), reference))
+                count &+= 1
+            }
             memset(full, 0, Self.segmentByteCount)
-            Self.forEach(in: old, Self.bucketsPerSegment) { reference in
-                let hash = hashOf(reference)
+            for position in 0..<count {
+                let (hash, reference) = held[position]
                 let isUpper = hash >> UInt64(63 - localDepth) & 1 == 1
                 Self.place(isUpper ? upper : full, mask, hash, reference)
             }

@@ -9,6 +9,13 @@ struct Journal: ~Copyable {
     var isOn = false
     /// Changes told, to be handed on.
     var writer = JournalWriter()
+    /// A part of the log, 1 to 7 and again: each record, and what the log tells of it, bear the one in
+    /// which it was told last. So an old part's word on it is known as superseded when they differ.
+    var epoch: UInt8 = 1
+    /// The log's last segment, or an earlier one: what is told now lies there or behind.
+    var segment: UInt32 = 0
+    /// The same for the last HEAD.
+    var headSegment: UInt32 = 0
 
     var isReset = false
     var hasHead = false
@@ -45,6 +52,9 @@ struct Journal: ~Copyable {
     mutating func note(_ batch: BatchID) {
         if isOn, batches.last != batch { batches.append(batch) }
     }
+
+    /// Begins the next epoch.
+    mutating func advanceEpoch() { epoch = epoch % 7 + 1 }
 
     /// Forgets what was noted and not told: the store was emptied.
     mutating func reset() {

@@ -112,9 +112,9 @@ extension ControlStore {
     }
 
     fileprivate mutating func noteReferences(from cursor: UInt64, budget: Int) -> UInt64 {
-        var found: [ReferenceInfo] = []
-        let next = scanReferences(from: cursor, budget: budget) { found.append($0) }
-        for reference in found { noteReference(reference) }
+        var found: [UInt32] = []
+        let next = scanReferenceNumbers(from: cursor, budget: budget) { found.append($0) }
+        for number in found { noteReference(number) }
         return next
     }
 }

@@ -52,6 +52,16 @@ struct JournalWriter: ~Copyable {
         word(UnsafeRawBufferPointer(start: change.utf8Start, count: change.utf8CodeUnitCount))
     }
 
+    /// Tells a record whose id tells its owner; what most of a log consists of.
+    mutating func record(_ traits: UInt8, _ id: RecordID, _ bytes: UnsafeRawBufferPointer) {
+        reserve(128)
+        let head: StaticString = "*5\r\n$8\r\nGCS.LOAD\r\n$6\r\nRECORD\r\n"
+        put(head.utf8Start, head.utf8CodeUnitCount)
+        word(Int64(traits))
+        word(id)
+        word(bytes)
+    }
+
     /// Adds a word.
     mutating func word(_ bytes: UnsafeRawBufferPointer) {
         reserve(bytes.count + 32)
@@ -102,8 +112,11 @@ struct JournalWriter: ~Copyable {
     mutating func word(_ id: LogID) { word(Array(id.description.utf8)) }
 
     private static func digitCount(_ value: UInt64) -> Int {
-        var count = 1
-        var rest = value / 10
+        if value < 10 { return 1 }
+        if value < 100 { return 2 }
+        if value < 1000 { return 3 }
+        var count = 4
+        var rest = value / 10_000
         while rest > 0 {
             count += 1
             rest /= 10
@@ -128,9 +141,12 @@ struct JournalWriter: ~Copyable {
     private mutating func put(_ value: UInt64) {
         let digits = Self.digitCount(value)
         var rest = value
-        for position in stride(from: digits - 1, through: 0, by: -1) {
-            base[count + position] = UInt8(ascii: "0") + UInt8(rest % 10)
-            rest /= 10
+        var position = count &+ digits
+        while position > count {
+            position &-= 1
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            base[position] = UInt8(truncatingIfNeeded: digit) &+ UInt8(ascii: "0")
+            rest = quotient
         }
         count &+= digits
     }

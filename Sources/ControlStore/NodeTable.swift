@@ -28,6 +28,9 @@ public struct Node: Sendable {
     /// The same for pins, while its store tells any.
     var pinHolder = none
 
+    /// The log's last segment when it was told, or an earlier one.
+    var toldSegment: UInt32 = 0
+
     /// Whether deletions wait for it.
     public var isRegistered: Bool { registeredAt > 0 }
 

@@ -44,11 +44,13 @@ public struct NewReference {
     public var site: UnsafeBufferPointer<UInt8>?
     /// Whether the process is a driver.
     public var isDriver = false
+    /// The part of the log that told it, when it is loaded.
+    public var epoch: UInt8 = 0
 
     /// Bytes of a call site at most.
     public static let siteByteCountMax = CallSites.byteCountMax
     /// Bytes of an object at most: what the table has room for.
-    public static let sizeMax: UInt64 = 1 << 56 - 1
+    public static let sizeMax: UInt64 = 1 << 53 - 1
 
     /// A reference of which nothing more is known.
     public init(holder: HolderName, type: ReferenceType, object: RecordID) {
@@ -113,12 +115,14 @@ struct ReferenceRecord: BitwiseCopyable {
     private static let headBit: UInt64 = 1 << 4
     private static let sizedBit: UInt64 = 1 << 5
     private static let claimedBit: UInt64 = 1 << 6
+    private static let epochShift: UInt64 = 7
+    private static let sizeShift: UInt64 = 11
 
     private var batch: Halves
     private var unique: Halves
     private var index: UInt32
-    /// Bytes held << 8 | object was claimed << 6 | bytes were told << 5 | first of its object << 4 |
-    /// driver << 3 | type; 0 once it is removed.
+    /// Bytes held << 11 | epoch << 7 | object was claimed << 6 | bytes were told << 5 |
+    /// first of its object << 4 | driver << 3 | type; 0 once it is removed.
     private var sizeAndFlags: Halves
     let process: UInt32
     var site = none
@@ -153,10 +157,22 @@ struct ReferenceRecord: BitwiseCopyable {
 
     /// Bytes held; `nil` when nobody told.
     var size: UInt64? {
-        get { sizeAndFlags.value & Self.sizedBit != 0 ? sizeAndFlags.value >> 8 : nil }
+        get {
+            sizeAndFlags.value & Self.sizedBit != 0 ? sizeAndFlags.value >> Self.sizeShift : nil
+        }
         set {
-            sizeAndFlags = Halves((newValue ?? 0) << 8 | sizeAndFlags.value & 0xff)
+            let flags = sizeAndFlags.value & (1 << Self.sizeShift - 1)
+            sizeAndFlags = Halves((newValue ?? 0) << Self.sizeShift | flags)
             set(Self.sizedBit, newValue != nil)
+        }
+    }
+
+    /// The epoch of the log that told it last, see `Journal.epoch`; 0 when none did.
+    var epoch: UInt8 {
+        get { UInt8(truncatingIfNeeded: sizeAndFlags.value >> Self.epochShift & 7) }
+        set {
+            let rest = sizeAndFlags.value & ~(7 << Self.epochShift)
+            sizeAndFlags = Halves(rest | UInt64(newValue) << Self.epochShift)
         }
     }
 

@@ -103,14 +103,24 @@ struct Region {
         return base + Int(reference & 0x1ffff) &* 8
     }
 
-    /// Size in units of 8 bytes (16 bits) | unused bytes (12) | kind (3) | large (1).
+    /// Size in units of 8 bytes (13 bits) | epoch (3) | unused bytes (12) | kind (3) | large (1).
     @inline(__always)
     static func meta(_ entry: UnsafeMutableRawPointer) -> UInt32 {
         entry.load(fromByteOffset: 12, as: UInt32.self)
     }
 
     @inline(__always)
-    static func byteCount(meta: UInt32) -> Int { Int(meta & 0xffff) &* 8 }
+    static func byteCount(meta: UInt32) -> Int { Int(meta & 0x1fff) &* 8 }
+
+    /// The epoch of the log that told the record last, see `Journal.epoch`; 0 when none did.
+    static func epoch(of entry: UnsafeMutableRawPointer) -> UInt8 {
+        UInt8(truncatingIfNeeded: meta(entry) >> 13 & 7)
+    }
+
+    static func setEpoch(_ epoch: UInt8, of entry: UnsafeMutableRawPointer) {
+        entry.storeBytes(
+            of: meta(entry) & ~0xe000 | UInt32(epoch) << 13, toByteOffset: 12, as: UInt32.self)
+    }
 
     static func isLarge(meta: UInt32) -> Bool { meta >> 31 == 1 }
 

@@ -22,6 +22,8 @@ struct LogCleaner {
     }
 
     private var phase = Phase.idle
+    /// Bytes told in the present epoch.
+    private var epochByteCount = 0
     private var cursor: UInt64 = 0
     private var counted = 0
     private var countedAt: Int64 = 0
@@ -36,6 +38,8 @@ struct LogCleaner {
     private static let stepByteCount = 32 << 10
     /// Bytes told again for each byte written: half of them may be alive still.
     private static let stepFactor = 3
+    /// Epochs that the log is to have, and bytes of one at least.
+    private static let epochs = (count: 6, byteCountMin: 4 << 20)
     /// Batches that are counted at a time, and milliseconds between the times.
     private static let countStep = (batches: 4000, milliseconds: Int64(50))
 
@@ -64,6 +68,12 @@ struct LogCleaner {
         _ store: inout ControlStore, _ writer: LogWriter, _ status: LogStatus,
         writtenByteCount: Int
     ) -> (isMore: Bool, error: String) {
+        store.setLogSegment(status.segments.last ?? 0)
+        epochByteCount += writtenByteCount
+        if epochByteCount > max(status.byteCount / Self.epochs.count, Self.epochs.byteCountMin) {
+            store.advanceLogEpoch()
+            epochByteCount = 0
+        }
         switch phase {
         case .idle:
             guard status.byteCount > 2 * liveByteCount + Self.slackByteCount,
@@ -78,7 +88,7 @@ struct LogCleaner {
             return (part.error.isEmpty, part.error)
         case .telling(let part, let offset):
             let budget = max(Self.stepByteCount, Self.stepFactor * writtenByteCount)
-            let end = Self.tell(part.commands, from: offset, budget: budget, &store)
+            let end = Self.tell(part, from: offset, budget: budget, &store)
             phase =
                 end == part.commands.count
                 ? .told(part, removalsAwaited: nil) : .telling(part, offset: end)
@@ -112,13 +122,13 @@ struct LogCleaner {
     mutating func stop() { phase = .idle }
 
     private static func tell(
-        _ commands: [UInt8], from start: Int, budget: Int, _ store: inout ControlStore
+        _ part: OldestPart, from start: Int, budget: Int, _ store: inout ControlStore
     ) -> Int {
         var parser = RequestParser()
         var limits = RequestParser.Limits()
         limits.wordByteCountMax = 1 << 40
         var offset = start
-        commands.withUnsafeBytes { bytes in
+        part.commands.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return }
             while offset - start < budget {
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
@@ -128,7 +138,9 @@ struct LogCleaner {
                 var words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
                 words.position = 1
                 var change = Change(words: words)
-                if let name = try? change.name() { try? change.renew(name, in: &store) }
+                if let name = try? change.name() {
+                    try? change.renew(name, of: part.segment, in: &store)
+                }
                 parser.reset()
                 offset += taken
             }

@@ -42,6 +42,8 @@ final class LogKeeper {
         let isSnapshot: Bool
         let startedAt: Int64
         var toldPercent = 0
+        /// Whether everything is read, and only what follows from it is to be worked out.
+        var isRead = false
     }
 
     /// A walk over everything there is, on its way to a file.
@@ -57,6 +59,8 @@ final class LogKeeper {
 
     /// Bytes that are read in a turn while loading.
     private static let loadByteCount = 512 << 10
+    /// Records that a turn looks at after that.
+    private static let finishCount = 2000
     /// Bytes that wait for the disk above which connections are not read, until half of them are left.
     private static let backlogMax = 64 << 20
 
@@ -116,6 +120,11 @@ final class LogKeeper {
         guard loading != nil else { return false }
         if isRestoring { return try restore() }
         let state = state
+        guard loading?.isRead == false else {
+            if state.pointee.store.finishLoading(budget: Self.finishCount) { return true }
+            try finishLoading()
+            return false
+        }
         let isMore = try loading?.reader.read(budget: Self.loadByteCount) { words in
             var words = words
             words.position = 1
@@ -151,8 +160,8 @@ final class LogKeeper {
         case .done(let count): log.write(.notice, "\(count) flushed records are on disk")
         }
         isRestoring = false
-        try finishLoading()
-        return false
+        loading?.isRead = true
+        return true
     }
 
     private func tellProgress() {
@@ -174,7 +183,6 @@ final class LogKeeper {
             "loaded \(loaded.reader.changeCount) changes, \(loaded.reader.byteCount) bytes, from "
                 + "the \(loaded.isSnapshot ? "snapshot" : "append-only file") in "
                 + "\(milliseconds) ms")
-        state.pointee.store.finishLoading()
         if settings.appendOnly {
             if loaded.isSnapshot {
                 try startAnew()
@@ -200,6 +208,7 @@ final class LogKeeper {
         position = 0
         watch = Watch(loop, opened.changed, .readable) { [unowned self] in statusChanged() }
         state.pointee.store.startJournal()
+        state.pointee.store.setLogSegment(opened.status.segments.last ?? 0)
         state.pointee.persistence.isOn = true
         state.pointee.persistence.baseByteCount = opened.status.byteCount
         log.write(.notice, "the append-only file is \(directory.path)")

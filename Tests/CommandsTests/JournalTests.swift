@@ -63,7 +63,14 @@ import Testing
         var first: [UInt8] = []
         begin(&server, &first)
         var parts = [first]
+        var firstNumber = 1
         for step in 0..<600 {
+            // What is known of the log may be late.
+            let lateness = Int.random(in: 0...1, using: &random)
+            server.core.state.pointee.store.setLogSegment(firstNumber + parts.count - 1 - lateness)
+            if Int.random(in: 0..<30, using: &random) == 0 {
+                server.core.state.pointee.store.advanceLogEpoch()
+            }
             server.send(Array((command(&random) + "\r\n").utf8), from: "driver")
             if step % 5 == 0 {
                 server.advance(milliseconds: Int64.random(in: 1...40, using: &random))
@@ -72,9 +79,10 @@ import Testing
             guard step % 25 == 24 else { continue }
             parts.append([])
             guard parts.count > 3 else { continue }
-            renew(parts[0], in: &server)
+            renew(parts[0], of: firstNumber, in: &server)
             parts[parts.count - 1] += server.takeJournal()
             parts.removeFirst()
+            firstNumber += 1
         }
         server.settle()
         parts[parts.count - 1] += server.takeJournal()
@@ -82,8 +90,41 @@ import Testing
         compare(&server, head + parts.flatMap { $0 }, settings, seed)
     }
 
+    @Test("stays small when the same is written over and over")
+    func staysSmall() {
+        var server = MemoryServer()
+        server.core.state.pointee.store.startJournal()
+        var parts: [[UInt8]] = [[]]
+        begin(&server, &parts[0])
+        var text = "GCS.BATCH START ID 1\r\nGCS.NODE REGISTER n1\r\n"
+        for number in 0..<20 {
+            let task = id(1, number, 0)
+            text += "GCS.TASK ADD \(task) x ACTOR \(id(1, number % 4, 7)) STATE FINISHED\r\n"
+            text += "GCS.OBJECT ADD \(id(1, number, 1)) n1 9\r\n"
+            text += "GCS.REF ADD n1 1 LOCAL_REFERENCE \(id(1, number, 1))\r\n"
+            text += "GCS.NODE ACK n1 \(MemoryServer.start / 1000)-\(number)\r\n"
+            text += "PEXPIRE GC:1 100000\r\n"
+        }
+        var (firstNumber, sizes) = (1, [Int]())
+        for round in 1...60 {
+            server.core.state.pointee.store.setLogSegment(firstNumber + parts.count - 1)
+            if round % 2 == 0 { server.core.state.pointee.store.advanceLogEpoch() }
+            server.send(Array(text.utf8), from: "driver")
+            parts[parts.count - 1] += server.takeJournal()
+            parts.append([])
+            guard parts.count > 6 else { continue }
+            server.core.state.pointee.store.setLogSegment(firstNumber + parts.count - 1)
+            renew(parts.removeFirst(), of: firstNumber, in: &server)
+            parts[parts.count - 1] += server.takeJournal()
+            firstNumber += 1
+            sizes.append(parts.reduce(0) { $0 + $1.count })
+        }
+        // Each thing is told twice in an epoch of two parts, and again in the next but two.
+        #expect(sizes[sizes.count - 1] <= sizes[5] * 11 / 10, "\(sizes)")
+    }
+
     /// Has the store tell again what a part tells of.
-    private func renew(_ part: [UInt8], in server: inout MemoryServer) {
+    private func renew(_ part: [UInt8], of number: Int, in server: inout MemoryServer) {
         var parser = RequestParser()
         var offset = 0
         part.withUnsafeBytes { bytes in
@@ -99,7 +140,8 @@ import Testing
                 words.position = 1
                 var change = Change(words: words)
                 if let name = try? change.name() {
-                    try? change.renew(name, in: &server.core.state.pointee.store)
+                    try? change.renew(
+                        name, of: number, in: &server.core.state.pointee.store)
                 }
                 parser.reset()
                 offset += taken

@@ -82,15 +82,27 @@ public struct Change {
     }
 
     private mutating func applyRecord(to store: inout ControlStore) throws(CommandError) {
-        let kind = try kind()
+        let traits = try recordTraits()
         let id = try id()
-        let owner = try batchID()
-        let isStray: Int = try number(in: 0...1)
+        let owner = traits.isStray ? try batchID() : id.batch
         let payload = try word()
         let bytes = UnsafeRawBufferPointer(start: payload.start, count: payload.count)
-        guard store.loadRecord(id, kind, owner: owner, isStray: isStray == 1, bytes) else {
+        guard store.loadRecord(id, traits, owner: owner, bytes) else {
             throw Self.malformed("the record \(id)")
         }
+    }
+
+    private mutating func recordTraits() throws(CommandError) -> RecordTraits {
+        guard let traits = RecordTraits(rawValue: try number()) else {
+            throw Self.malformed("a kind")
+        }
+        return traits
+    }
+
+    /// Whether a reference is a driver's, and which epoch of the log told it.
+    private mutating func referenceTraits() throws(CommandError) -> (isDriver: Bool, epoch: UInt8) {
+        let traits: UInt8 = try number(in: 0...15)
+        return (traits & 1 == 1, traits >> 1)
     }
 
     private mutating func applyReference(to store: inout ControlStore) throws(CommandError) {
@@ -99,7 +111,7 @@ public struct Change {
         var new = NewReference(holder: holder, type: type, object: try id())
         let size: Int64 = try number(in: -1...Int64(NewReference.sizeMax))
         new.size = size < 0 ? nil : UInt64(size)
-        new.isDriver = try number(in: 0...1) == 1
+        (new.isDriver, new.epoch) = try referenceTraits()
         let site = try word()
         guard site.count <= NewReference.siteByteCountMax else { throw Self.malformed("a site") }
         if site.count > 0 { new.site = UnsafeBufferPointer(start: site.start, count: site.count) }
@@ -110,16 +122,21 @@ public struct Change {
 // MARK: - Telling again
 
 extension Change {
-    /// Has the store tell what the change is about again, if it is there.
-    public mutating func renew(_ name: Word, in store: inout ControlStore) throws(CommandError) {
+    /// Has the store tell what the change is about again, if it is there and no later part of the log
+    /// told it again.
+    ///
+    /// - Parameter segment: where the change is.
+    public mutating func renew(
+        _ name: Word, of segment: Int, in store: inout ControlStore
+    ) throws(CommandError) {
         if name.matches("RECORD") {
-            let kind = try kind()
-            let (id, _, _) = (try id(), try word(), try word())
+            let (traits, id) = (try recordTraits(), try id())
+            if traits.isStray { _ = try word() }
             let bytes = try word()
             store.renewRecord(
-                id, kind, UnsafeRawBufferPointer(start: bytes.start, count: bytes.count))
+                id, traits, UnsafeRawBufferPointer(start: bytes.start, count: bytes.count))
         } else if name.matches("BATCH") {
-            store.renewBatch(try batchID())
+            store.renewBatch(try batchID(), toldIn: segment)
         } else if name.matches("ENDED") {
             let batch = try batchID()
             store.renewEnded(batch, at: try integer())
@@ -127,18 +144,19 @@ extension Change {
             let batch = try batchID()
             store.renewDependency(batch, on: try batchID())
         } else if name.matches("RUN") || name.matches("CHAIN") {
-            store.renewActor(try id())
+            store.renewActor(try id(), toldIn: segment)
         } else if name.matches("ENTRY") {
             store.renewEntry(try logID())
         } else if name.matches("NODE") {
-            store.renewNode(try nodeName())
+            store.renewNode(try nodeName(), toldIn: segment)
         } else if name.matches("HEAD") {
-            store.renewHead()
+            store.renewHead(toldIn: segment)
         } else if name.matches("DISK") {
             store.renewDisk()
         } else if name.matches("REF") {
-            let (holder, type) = (try holder(), try referenceType())
-            store.renewReference(holder, type, try id())
+            let (holder, type, id) = (try holder(), try referenceType(), try id())
+            _ = try word()
+            store.renewReference(holder, type, id, epoch: try referenceTraits().epoch)
         }
     }
 }
