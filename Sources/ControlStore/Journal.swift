@@ -9,8 +9,10 @@ struct Journal: ~Copyable {
     var isOn = false
     /// Changes told, to be handed on.
     var writer = JournalWriter()
-    /// A part of the log, 1 to 7 and again: each record, and what the log tells of it, bear the one in
-    /// which it was told last. So an old part's word on it is known as superseded when they differ.
+    /// The present part of the log, 1 to 7 and again.
+    ///
+    /// Each record, and what the log tells of it, bear the one in which it was told last. So an old
+    /// part's word on it is known as superseded when they differ.
     var epoch: UInt8 = 1
     /// The log's last segment, or an earlier one: what is told now lies there or behind.
     var segment: UInt32 = 0
