@@ -13,6 +13,8 @@ struct LogFiles: ~Copyable, Sendable {
     /// Whether the manifest names the segments: not before the log is whole.
     private var isListed: Bool
     private var file: File?
+    /// A segment whose file was begun, and that the manifest could not be told of yet.
+    private var begunNumber: Int?
     private var offset = 0
     /// Where the room that was asked for ends.
     private var reservedEnd = 0
@@ -53,10 +55,13 @@ struct LogFiles: ~Copyable, Sendable {
     /// - Parameter token: what the owner knows it by; `nil` when only the file was full.
     mutating func rotate(_ token: UInt64? = nil) throws(LogError) {
         try finish()
-        let number = max(directory.lastNumber(), segments.last ?? 0) + 1
+        let number = begunNumber ?? max(directory.lastNumber(), segments.last ?? 0) + 1
         let next = try File(directory.writingPath(number), .create)
+        // Tried again, it is the same file: the manifest may name it already.
+        begunNumber = number
         if let token { tokens[token] = number }
         if isListed { try directory.setSegments(segments + [number]) }
+        begunNumber = nil
         segments.append(number)
         sizes[number] = 0
         (offset, reservedEnd) = (0, 0)

@@ -101,6 +101,29 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder.directory.segmentPath(1)))
     }
 
+    @Test("a segment that cannot be begun for a while leaves nothing behind")
+    func beginsLater() throws {
+        let folder = try Folder()
+        let writer = try Self.writer(folder.directory)
+        Self.write([[1]], to: writer)
+        // Where the manifest is written before it takes its place.
+        let obstacle = folder.directory.manifestPath + ".temporary"
+        try FileManager.default.createDirectory(
+            atPath: obstacle, withIntermediateDirectories: false)
+        writer.rotate(7)
+        while writer.status.error.isEmpty { usleep(100) }
+        // Time for two more tries.
+        usleep(500_000)
+        #expect(!writer.status.error.isEmpty)
+        try FileManager.default.removeItem(atPath: obstacle)
+        Self.write([[2]], to: writer)
+        #expect(writer.status.segments == [1, 2])
+        #expect(writer.close())
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.directory.path)
+        #expect(files.count == 3, "\(files)")
+        #expect(try Self.read(folder.directory) == Self.texts(1...2))
+    }
+
     @Test("a log that never was whole is none")
     func isNoneBeforeItIsWhole() throws {
         let folder = try Folder()
