@@ -101,7 +101,7 @@ struct Durability {
         // As it was written, and not cleaned: the same data on each side.
         let plain = settings + ["--auto-aof-rewrite-percentage", "0", "--aof-use-rdb-preamble", "no"]
         let text = String(repeating: "x", count: 100)
-        let ours = try loadingSeconds(count, "loading gcs", ServerProcess.gcs, settings) { id in
+        let ours = try loadingSeconds(count, "loading gcs", { try ServerProcess.gcs($0, directory: $1) }, settings) { id in
             [["GCS.TASK", "ADD", id, text]]
         }
         let both = try loadingSeconds(count, "loading both", ServerProcess.redis, plain) { id in
