@@ -1,4 +1,5 @@
 internal import CLibevent
+internal import CSystem
 internal import Glibc
 
 /// The thread's event loop: libevent driven one turn at a time.
@@ -9,6 +10,10 @@ public final class Loop {
     let base: OpaquePointer
     private var isStopping = false
 
+    /// Nanoseconds for which the thread asks at a time, so that it need not wait for a long turn of a
+    /// thread that computes.
+    private static let turnOnProcessor: UInt64 = 500_000
+
     /// A loop for the calling thread; SIGPIPE is ignored in the whole process from now on.
     public init() {
         let configuration = event_config_new()
@@ -18,6 +23,7 @@ public final class Loop {
         }
         event_config_free(configuration)
         self.base = base
+        gcs_schedule_thread(0, Self.turnOnProcessor)
         signal(SIGPIPE, SIG_IGN)
     }
 

@@ -78,6 +78,41 @@ final class ServerProcess {
         return ((Double(fields[13]) ?? 0) + (Double(fields[14]) ?? 0)) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// The process.
+    var identifier: Int32 { process.processIdentifier }
+
+    /// Binds the loop, not the other threads, to the first processor: clients are on the second.
+    func pinLoop() throws {
+        guard ProcessInfo.processInfo.activeProcessorCount > 1, let taskset = try? Self.path(of: "taskset") else {
+            return
+        }
+        let process = Process()
+        process.executableURL = URL(filePath: taskset)
+        process.arguments = ["-cp", "0", "\(identifier)"]
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+    }
+
+    /// Gives the loop, not the other threads, real-time priority.
+    func prefer() throws {
+        let chrt = Process()
+        chrt.executableURL = URL(filePath: try Self.path(of: "chrt"))
+        chrt.arguments = ["-f", "-p", "1", "\(identifier)"]
+        try chrt.run()
+        chrt.waitUntilExit()
+        guard chrt.terminationStatus == 0 else {
+            throw BenchError(description: "--real-time needs the right to set priorities")
+        }
+    }
+
+    /// Bytes handed to the disk so far.
+    var writtenByteCount: Int {
+        guard let text = try? String(contentsOfFile: "/proc/\(identifier)/io", encoding: .utf8) else { return 0 }
+        let line = text.split(separator: "\n").first { $0.hasPrefix("write_bytes:") }
+        return Int(line?.split(separator: " ").last ?? "") ?? 0
+    }
+
     /// Bytes of memory in use.
     var residentByteCount: Int {
         guard let text = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/statm", encoding: .utf8)

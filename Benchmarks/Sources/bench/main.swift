@@ -13,6 +13,7 @@ let help = """
       flush       a window of memory under load, reads of flushed records, END of a batch half on disk
       --only=PART one part of durability: cost, synced, loading or size; may be given again
       --quick     a tenth of the work: to see that it runs, not to quote
+      --real-time the loop of the server of `flush` goes before all other programs (needs the right to)
       --record    also write the tables to results/<date>.md
 
     All by default, but durability, which writes some gigabytes to the disk. Needs redis-server and redis-benchmark, and gcs-server in ../.build/release or in
@@ -24,7 +25,7 @@ guard !arguments.contains("--help") else {
     exit(0)
 }
 let known: Set = [
-    "throughput", "memory", "references", "listing", "steps", "durability", "flush", "--quick", "--record",
+    "throughput", "memory", "references", "listing", "steps", "durability", "flush", "--quick", "--real-time", "--record",
 ]
 let only = Set(
     arguments.filter { $0.hasPrefix("--only=") }.map { String($0.dropFirst("--only=".count)) })
@@ -51,7 +52,9 @@ do {
         let parts = only.isEmpty ? Durability.parts : only
         try Durability(isQuick: isQuick, only: parts).run(&report)
     }
-    if named.contains("flush") { try FlushUse(isQuick: isQuick).run(&report) }
+    if named.contains("flush") {
+        try FlushUse(isQuick: isQuick, isRealTime: arguments.contains("--real-time")).run(&report)
+    }
     if arguments.contains("--record") { try report.record() }
 } catch {
     FileHandle.standardError.write(Data("bench: \(error)\n".utf8))
