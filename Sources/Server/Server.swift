@@ -36,6 +36,8 @@ public struct Server: ~Copyable {
     private static let roomByteCount = 256 << 10
     /// Bytes of reply after which a connection's part of the shared output moves to its own queue.
     private static let chunkByteCountMax = 1 << 20
+    /// Bytes of held input after which a turn begins no other request of the connection.
+    private static let drainedByteCountMax = 256 << 10
     /// Bytes of input taken while a reply is outstanding; then the connection is not read.
     private static let waitingByteCountMax = 1 << 20
 
@@ -95,10 +97,7 @@ public struct Server: ~Copyable {
             return UnsafeMutableBufferPointer(start: nil, count: 0)
         }
         let missing = held.pointee.parser.byteCountNeeded - held.pointee.count
-        held.pointee.reserve(min(max(missing, 16 << 10), 1 << 20))
-        return UnsafeMutableBufferPointer(
-            start: held.pointee.bytes + held.pointee.count,
-            count: held.pointee.capacity - held.pointee.count)
+        return held.pointee.reserve(min(max(missing, 16 << 10), 1 << 20))
     }
 
     /// Whether no connection is to be read: what they write cannot be kept up with.
@@ -124,7 +123,7 @@ public struct Server: ~Copyable {
         guard session.pointee.phase == .open else { return }
         outputStart = state.pointee.output.count
         if let held = session.pointee.input {
-            held.pointee.count += count
+            held.pointee.commit(count)
             drain(held, of: session)
         } else {
             let used = drain(room, count, of: session)
@@ -141,7 +140,9 @@ public struct Server: ~Copyable {
         _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, of session: SessionPointer
     ) -> Int {
         var used = 0
-        while used < count, session.pointee.pending == nil, session.pointee.phase == .open {
+        while used < count, used < Self.drainedByteCountMax, session.pointee.pending == nil,
+            session.pointee.phase == .open
+        {
             let rest = UnsafeRawBufferPointer(start: bytes + used, count: count - used)
             do throws(ProtocolError) {
                 guard let taken = try parser.parse(rest.bytes, limits: limits) else { return used }
@@ -175,11 +176,10 @@ public struct Server: ~Copyable {
         let used = drain(held.pointee.bytes, held.pointee.count, of: session)
         swap(&parser, &held.pointee.parser)
         held.pointee.removeFirst(used)
-        if held.pointee.count == 0 || session.pointee.phase != .open {
-            release(session)
-        } else {
-            checkInputLimit(held, session)
-        }
+        if held.pointee.count == 0 || session.pointee.phase != .open { return release(session) }
+        // The rest is for the next turn.
+        if used >= Self.drainedByteCountMax { state.pointee.putAside(session) }
+        checkInputLimit(held, session)
     }
 
     private mutating func hold(
@@ -189,8 +189,7 @@ public struct Server: ~Copyable {
         var unfinished = RequestParser()
         swap(&unfinished, &parser)
         held.initialize(to: HeldInput(capacity: max(count, 4096), parser: unfinished))
-        held.pointee.bytes.update(from: bytes, count: count)
-        held.pointee.count = count
+        held.pointee.append(bytes, count)
         session.pointee.input = held
     }
 
@@ -284,11 +283,11 @@ extension Server {
     public mutating func work() -> Bool {
         let isFlushing = !state.pointee.isLoading && state.pointee.advanceFlush()
         let isWalking = state.pointee.advanceWaiting()
-        resumeAnswered()
+        let isDraining = resumeAnswered()
         // What follows from the records by itself waits until all of them are there.
         let isMaintaining = !state.pointee.isLoading && state.pointee.store.maintain()
         state.pointee.announceDeletions()
-        return isFlushing || isWalking || isMaintaining
+        return isFlushing || isWalking || isDraining || isMaintaining
     }
 
     /// Sends what the turn produced.
@@ -305,8 +304,11 @@ extension Server {
         return !state.pointee.dirty.isEmpty || state.pointee.canHandOver
     }
 
-    /// Goes on with the input of connections whose late reply is written.
-    private mutating func resumeAnswered() {
+    /// Goes on with the input of connections whose late reply is written, or that had sent much.
+    ///
+    /// - Returns: whether there is more for the next turn.
+    private mutating func resumeAnswered() -> Bool {
+        var isMore = false
         for session in state.pointee.takeAnswered() {
             guard session.pointee.phase == .open else { continue }
             state.pointee.touch(session)
@@ -314,7 +316,9 @@ extension Server {
             outputStart = state.pointee.output.count
             drain(held, of: session)
             file(session)
+            isMore = isMore || session.pointee.isWaiting && session.pointee.pending == nil
         }
+        return isMore
     }
 
     /// Sends what a connection is owed; after `finish(_:)`, or when there is room again.

@@ -100,7 +100,10 @@ struct FlushUse {
 
     private static func rows(_ before: Latencies.Samples, _ during: Latencies.Samples) -> [[String]] {
         let quiet = before.times
-        let rows = [("PING", during.times), ("PING less waits for a processor", during.timesWithoutWaiting)]
+        let rows = [
+            ("PING", during.times), ("PING less waits for a processor", during.timesWithoutWaiting),
+            ("the loop's processor time in a PING", during.timesRunning),
+        ]
         return [
             ["PING p99.9, longest before, ms", "\(quiet.at(0.999).text(2)), \(quiet.at(1).text(2))", ""],
             ["longest (loop ran, waited) before", before.longest, ""],

@@ -32,6 +32,8 @@ struct Latencies {
         var times: Times { Times(sorted: all.map(\.time).sorted()) }
         /// Without what other threads and programs took the processor for.
         var timesWithoutWaiting: Times { Times(sorted: all.map { max($0.time - $0.waiting, 0) }.sorted()) }
+        /// What the loop itself ran while a PING was under way: one or two of its turns.
+        var timesRunning: Times { Times(sorted: all.map(\.running).sorted()) }
         /// The longest ones: time, of that the loop running, the loop waiting.
         var longest: String {
             all.sorted { $0.time > $1.time }.prefix(5)

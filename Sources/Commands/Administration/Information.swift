@@ -45,7 +45,7 @@ extension ServerState {
     }
 
     private var clientLines: [String] {
-        let blocked = waiting.count
+        let blocked = waiting.count { $0.pointee.pending != nil }
         let subscribed = sessions.count { $0.pointee.subscriptionCount > 0 }
         return [
             "connected_clients:\(sessions.count)", "maxclients:\(settings.clientCountMax)",

@@ -20,6 +20,8 @@ struct CommandTable: ~Copyable {
     let count: Int
     /// Full names in small letters: `get`, `gcs.batch|start`.
     let fullNames: [String]
+    /// Which words of each name records.
+    let recordWords: [RecordWords]
     /// Least and most words of each command; most is `Int.max` when open.
     private let arities: UnsafeMutablePointer<(least: Int, most: Int)>
     private let containers: UnsafeMutablePointer<Bool>
@@ -53,6 +55,7 @@ struct CommandTable: ~Copyable {
             }
         }
         fullNames = names
+        recordWords = names.map { RecordWords($0) }
         topLevel = tops
         for position in 0..<count {
             let arity = flat[position].arity

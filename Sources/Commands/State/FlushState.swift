@@ -153,8 +153,8 @@ extension ServerState {
 // MARK: - Requests that wait
 
 extension ServerState {
-    /// Puts a connection among those that are answered later.
-    mutating func putAside(_ session: SessionPointer) {
+    /// Puts a connection among those that are answered later, or whose input is gone on with later.
+    public mutating func putAside(_ session: SessionPointer) {
         guard !session.pointee.isWaiting else { return }
         session.pointee.isWaiting = true
         waiting.append(session)

@@ -64,14 +64,13 @@ extension ServerState {
     /// The records that a request names and that may be on disk only.
     @inline(never)
     mutating func missingRecords(_ position: Int, _ words: Words) -> [RecordKey] {
-        let named = RecordWords(commands.fullNames[position])
         var missing: [RecordKey] = []
         func look(_ id: RecordID?, _ kind: RecordKind) {
             guard let id else { return }
             let key = RecordKey(id, kind)
             if store.isMissing(key) { missing.append(key) }
         }
-        switch named {
+        switch commands.recordWords[position] {
         case .none: break
         case .task:
             if words.count > 2 { look(try? Call.id(words[2]), .task) }

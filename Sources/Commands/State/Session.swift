@@ -43,7 +43,7 @@ public struct Session {
     /// Its channels and patterns.
     public var subscriptionCount: Int32 = 0
     /// Whether the server's list of connections that wait has it.
-    var isWaiting = false
+    public internal(set) var isWaiting = false
     /// The part of the loop's output that is its own.
     public var chunkStart = 0
     /// The end of that part.
@@ -103,12 +103,12 @@ public struct Session {
 
 /// Input that could not be answered yet.
 public struct HeldInput: ~Copyable {
-    /// The bytes.
-    public var bytes: UnsafeMutablePointer<UInt8>
+    private var base: UnsafeMutablePointer<UInt8>
+    /// Where the bytes begin: what was answered is forgotten when room is needed.
+    private var head = 0
     /// Bytes there are.
-    public var count = 0
-    /// Bytes there is room for.
-    public var capacity: Int
+    public private(set) var count = 0
+    private var capacity: Int
     /// Where the parser stands in the request at the start.
     public var parser: RequestParser
 
@@ -116,16 +116,34 @@ public struct HeldInput: ~Copyable {
     public init(capacity: Int, parser: consuming RequestParser) {
         self.capacity = capacity
         self.parser = parser
-        bytes = Self.resized(nil, capacity)
+        base = Self.resized(nil, capacity)
     }
 
-    deinit { free(bytes) }
+    deinit { free(base) }
 
-    /// Makes room for at least `byteCount` more bytes.
-    public mutating func reserve(_ byteCount: Int) {
-        guard capacity - count < byteCount else { return }
-        while capacity - count < byteCount { capacity *= 2 }
-        bytes = Self.resized(bytes, capacity)
+    /// The bytes.
+    public var bytes: UnsafeMutablePointer<UInt8> { base + head }
+
+    /// Room for more bytes, at least `byteCount`; `commit(_:)` those that were written.
+    public mutating func reserve(_ byteCount: Int) -> UnsafeMutableBufferPointer<UInt8> {
+        if capacity - head - count < byteCount, head > 0 {
+            base.update(from: bytes, count: count)
+            head = 0
+        }
+        if capacity - count < byteCount {
+            while capacity - count < byteCount { capacity *= 2 }
+            base = Self.resized(base, capacity)
+        }
+        return UnsafeMutableBufferPointer(start: bytes + count, count: capacity - head - count)
+    }
+
+    /// Counts bytes that were written to what `reserve(_:)` gave.
+    public mutating func commit(_ byteCount: Int) { count += byteCount }
+
+    /// Adds bytes.
+    public mutating func append(_ bytes: UnsafePointer<UInt8>, _ byteCount: Int) {
+        reserve(byteCount).baseAddress?.update(from: bytes, count: byteCount)
+        commit(byteCount)
     }
 
     /// By `realloc`, which moves the pages of a large word rather than its bytes.
@@ -141,7 +159,7 @@ public struct HeldInput: ~Copyable {
     /// Forgets the first `byteCount` bytes.
     public mutating func removeFirst(_ byteCount: Int) {
         count -= byteCount
-        if count > 0 { (bytes).update(from: bytes + byteCount, count: count) }
+        head += byteCount
     }
 }
 
