@@ -12,6 +12,7 @@ public final class RocksStore: DiskEngine {
     /// The open database; RocksDB takes calls from any thread.
     struct Database: @unchecked Sendable {
         var pointer: OpaquePointer
+        var directory: OpenedDirectory
     }
 
     let path: String
@@ -94,6 +95,7 @@ public final class RocksStore: DiskEngine {
     private func write(_ batch: OpaquePointer?, reserved: Int) throws(DiskError) {
         try recover()
         let database = try open()
+        try database.directory.check(path)
         try checkRoom(reserved)
         try write(batch, to: database)
     }
@@ -275,7 +277,7 @@ public final class RocksStore: DiskEngine {
             throw DiskError("cannot open \(path): \(error.reason)")
         }
         guard let opened else { throw DiskError("cannot open \(path)") }
-        return Database(pointer: opened)
+        return Database(pointer: opened, directory: OpenedDirectory(path))
     }
 
     /// Nothing to be done: what failed before anything was written is tried again as it is.
@@ -296,6 +298,9 @@ public final class RocksStore: DiskEngine {
     private func checkRoom(_ reserved: Int) throws(DiskError) {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { throw Self.systemError("cannot use \(path)") }
+        guard status.f_flag & UInt(ST_RDONLY) == 0 else {
+            throw DiskError("cannot write \(path): Read-only file system")
+        }
         let free = Int(status.f_bavail) * Int(status.f_frsize)
         guard free < reserved else { return }
         throw DiskError(
