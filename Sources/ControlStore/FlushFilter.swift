@@ -8,6 +8,11 @@ internal import Glibc
 struct FlushFilter {
     private struct Level {
         var bits: UnsafeMutablePointer<UInt64>
+        /// A bit for each page that was written to; `nil` for a small level.
+        ///
+        /// Others are not read: a page that is read before it is written to has to be mapped anew then,
+        /// which interrupts all processors.
+        var touched: UnsafeMutablePointer<UInt64>?
         /// Lines of 512 bits.
         var lineCount: Int
         var count: Int
@@ -17,6 +22,7 @@ struct FlushFilter {
     private static let bitsPerKey = 7
     private static let firstLineCount = 1
     private static let levelByteCountOfDenser = 1 << 20
+    private static let levelByteCountOfSmall = 64 << 10
 
     private var levels: UnsafeMutablePointer<Level>?
     private var levelCount = 0
@@ -31,7 +37,7 @@ struct FlushFilter {
         if levelCount == 0 || last.count >= last.capacity { grow() }
         guard let levels else { return }
         let level = levels + (levelCount - 1)
-        let line = Self.line(of: hash, level.pointee)
+        let line = Self.touchedLine(of: hash, level.pointee)
         var rest = Self.spread(hash)
         for _ in 0..<Self.bitsPerKey {
             line[Int(rest >> 6 & 7)] |= 1 << (rest & 63)
@@ -47,7 +53,7 @@ struct FlushFilter {
         var position = levelCount
         while position > 0 {
             position -= 1
-            let line = Self.line(of: hash, levels[position])
+            guard let line = Self.line(of: hash, levels[position]) else { continue }
             var rest = Self.spread(hash)
             var left = Self.bitsPerKey
             while left > 0, line[Int(rest >> 6 & 7)] >> (rest & 63) & 1 == 1 {
@@ -62,7 +68,10 @@ struct FlushFilter {
     /// Gives the memory back.
     mutating func release() {
         guard let levels else { return }
-        for position in 0..<levelCount { free(levels[position].bits) }
+        for position in 0..<levelCount {
+            free(levels[position].bits)
+            levels[position].touched?.deallocate()
+        }
         levels.deallocate()
         self = FlushFilter()
     }
@@ -87,16 +96,50 @@ struct FlushFilter {
             levels.deallocate()
         }
         table[levelCount] = Level(
-            bits: block.bindMemory(to: UInt64.self, capacity: lineCount * 8), lineCount: lineCount,
-            count: 0, capacity: size * 8 / bitsPerKey)
+            bits: block.bindMemory(to: UInt64.self, capacity: lineCount * 8),
+            touched: size > Self.levelByteCountOfSmall ? Self.noPages(lineCount) : nil,
+            lineCount: lineCount, count: 0, capacity: size * 8 / bitsPerKey)
         levels = table
         levelCount += 1
         byteCount += size
     }
 
-    private static func line(of hash: UInt64, _ level: Level) -> UnsafeMutablePointer<UInt64> {
-        level.bits + Int(hash.multipliedFullWidth(by: UInt64(level.lineCount)).high) * 8
+    /// The line of a key; `nil` when nothing near it was written.
+    private static func line(of hash: UInt64, _ level: Level) -> UnsafeMutablePointer<UInt64>? {
+        let number = Int(hash.multipliedFullWidth(by: UInt64(level.lineCount)).high)
+        let page = number / linesPerPage
+        if let touched = level.touched, touched[page >> 6] >> UInt64(page & 63) & 1 == 0 {
+            return nil
+        }
+        return level.bits + number * 8
     }
+
+    private static func noPages(_ lineCount: Int) -> UnsafeMutablePointer<UInt64> {
+        let wordCount = lineCount / (linesPerPage * 64) + 1
+        let pages = UnsafeMutablePointer<UInt64>.allocate(capacity: wordCount)
+        pages.initialize(repeating: 0, count: wordCount)
+        return pages
+    }
+
+    private static func touchedLine(
+        of hash: UInt64, _ level: Level
+    ) -> UnsafeMutablePointer<UInt64> {
+        let number = Int(hash.multipliedFullWidth(by: UInt64(level.lineCount)).high)
+        let line = level.bits + number * 8
+        let page = number / linesPerPage
+        guard let touched = level.touched, touched[page >> 6] >> UInt64(page & 63) & 1 == 0 else {
+            return line
+        }
+        touched[page >> 6] |= 1 << UInt64(page & 63)
+        // Lines of one number lie on two pages of the system when the block does not begin with one.
+        let last = min((page + 1) * linesPerPage, level.lineCount) * 8 - 1
+        level.bits[page * linesPerPage * 8] = 0
+        level.bits[last] = 0
+        return line
+    }
+
+    /// Lines that a bit of `touched` stands for: a page of 4 KB.
+    private static let linesPerPage = 64
 
     private static func spread(_ hash: UInt64) -> UInt64 {
         let mixed = (hash ^ hash >> 32) &* 0xd6e8_feb8_6659_fd93
