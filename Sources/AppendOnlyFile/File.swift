@@ -128,6 +128,8 @@ struct File: ~Copyable {
 
     static func makeDirectory(_ path: String) throws(LogError) {
         guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw error("mkdir", path) }
+        // Also of one that was there: who made it may have died before this.
+        try synchronizeDirectory(of: path)
     }
 
     static func synchronizeDirectory(of path: String) throws(LogError) {

@@ -14,7 +14,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import programs
-from durability_writers import ENDED, Writer
+from durability_writers import ENDED, Flusher, Writer, fields, object_value, task_value
+from recorded_disk import RecordedDisk
 
 WRITERS = 8
 # What `everysec` may lose.
@@ -22,17 +23,20 @@ WINDOW = 1.5
 
 
 class RecordedServer(programs.Server):
-    """gcs-server with a recorder of what is on the disk preloaded; `lies` makes it sync nothing."""
+    """gcs-server with a recorder of what is on the disk preloaded.
 
-    def __init__(self, directory, *settings, recorder=None, lies=False):
+    `lies` is a part of paths: such files are never synced, whatever the server is told.
+    """
+
+    def __init__(self, directory, *settings, recorder=None, lies=None):
         super().__init__(directory, "--dir", directory, *settings)
-        self.notes = pathlib.Path(directory) / "notes"
-        self.notes.mkdir(exist_ok=True)
+        self.disk = RecordedDisk(directory)
         self.environment = dict(os.environ)
         if recorder:
-            self.environment |= {"LD_PRELOAD": str(recorder), "DURABILITY_NOTES": str(self.notes)}
+            self.environment |= {
+                "LD_PRELOAD": str(recorder), "DURABILITY_NOTES": str(self.disk.notes)}
         if lies:
-            self.environment["DURABILITY_LIES"] = "1"
+            self.environment["DURABILITY_LIES"] = lies
 
     def launch(self):
         """Starts the process, and does not wait for it."""
@@ -54,17 +58,6 @@ class RecordedServer(programs.Server):
             return []
         return [folder / line.split()[1] for line in manifest.read_text().splitlines()]
 
-    def lose_power(self):
-        """Cuts off every byte that no sync brought to the disk; how many."""
-        lost = 0
-        for path in self.segments():
-            note = self.notes / path.name
-            size = int(note.read_text()) if note.exists() else 0
-            lost += max(path.stat().st_size - size, 0)
-            if path.stat().st_size > size:
-                os.truncate(path, size)
-        return lost
-
     def cut_last_groups(self, count):
         """Takes the last groups of the log away, as if they had never been written."""
         mark = b"\r\n$8\r\nGCS.LOAD\r\n$4\r\nMARK\r\n"
@@ -79,20 +72,6 @@ class RecordedServer(programs.Server):
         for _ in range(6):
             end = data.index(b"\r\n", end) + 2
         os.truncate(path, end)
-
-
-def compile_recorder(directory):
-    """The recorder as a library; None without a compiler."""
-    source = pathlib.Path(__file__).parent / "fsync_recorder.c"
-    library = pathlib.Path(directory) / "fsync_recorder.so"
-    for compiler in ["cc", "clang", "gcc"]:
-        try:
-            subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source],
-                           check=True, capture_output=True)
-            return library
-        except (OSError, subprocess.CalledProcessError):
-            continue
-    return None
 
 
 class Listener(threading.Thread):
@@ -133,8 +112,9 @@ class Listener(threading.Thread):
 class Rounds:
     """A server's life in rounds: writes, a crash, a start, and a judgement."""
 
-    def __init__(self, server, seed, sync, judged_as=None):
+    def __init__(self, server, seed, sync, judged_as=None, flushes=False):
         self.server = server
+        self.flushes = flushes
         self.random = random.Random(seed)
         self.sync = sync
         # The rule to judge by; another one shows that a loss is found.
@@ -143,9 +123,11 @@ class Rounds:
         self.counters = [0] * WRITERS
         self.ended = []
         self.answered = 0
-        self.lost_bytes = 0
         self.started = set()
-        self.acknowledged = (0, 0)
+        # Records that were judged, those of them that were on disk only, and records flushed.
+        self.judged = 0
+        self.judged_on_disk = 0
+        self.flushed = 0
 
     # A round.
 
@@ -155,21 +137,21 @@ class Rounds:
         Returns what is wrong.
         """
         problems = self.prepare()
-        writers, listener = self.begin_writing()
+        writers, others = self.begin_writing()
         duration = seconds or self.random.uniform(0.2, 2.8 if self.sync == "everysec" else 1.2)
         floor = self.disturb(event, duration, writers)
         killed = time.monotonic()
         self.server.kill()
-        for thread in [*writers, listener]:
+        for thread in [*writers, *others]:
             thread.is_stopping = True
             thread.join(30)
         problems += [writer.problem for writer in writers if writer.problem]
         if power:
-            self.lost_bytes += self.server.lose_power()
+            self.server.disk.lose_power(strict=self.random.random() < 0.5)
         if event == "loading":
             self.kill_loading()
         self.server.start()
-        return problems + self.judge(writers, listener, killed, floor)
+        return problems + self.judge(writers, others[0], killed, floor)
 
     def prepare(self):
         """Registers nodes, and looks that no number of a batch is given twice."""
@@ -189,11 +171,14 @@ class Rounds:
         listener.ready.wait(10)
         writers = [
             Writer(number, self.server.port, self.things[number], self.counters[number],
-                   self.random.random())
+                   self.random.random(), is_large=self.flushes)
             for number in range(WRITERS)]
-        for writer in writers:
-            writer.start()
-        return writers, listener
+        others = [listener]
+        if self.flushes:
+            others.append(Flusher(self.server.port, self.random.random()))
+        for thread in [*writers, *others[1:]]:
+            thread.start()
+        return writers, others
 
     def disturb(self, event, duration, writers):
         """Waits for the moment of the crash; how much of each writer's work was promised before it."""
@@ -218,7 +203,11 @@ class Rounds:
             floor = [leading(writer, time.monotonic() - WINDOW) for writer in writers]
         client.config_set("appendonly", "no")
         time.sleep(self.random.uniform(0, 0.2))
-        client.config_set("appendonly", "yes")
+        try:
+            client.config_set("appendonly", "yes")
+        except redis.ResponseError:
+            # What was flushed meanwhile, no log tells of.
+            return floor
         if self.random.random() < 0.5:
             time.sleep(self.random.expovariate(1 / 0.05))
             if client.info("persistence")["aof_rewrite_in_progress"]:
@@ -239,9 +228,11 @@ class Rounds:
     def judge(self, writers, listener, killed, floor):
         cutoff = None if self.rule == "always" else killed - WINDOW
         with self.server.client() as client:
-            found = observe(client, writers)
+            if self.flushes:
+                self.count_flushed(client)
+            found, problems = observe(client, writers)
             entries = read_entries(client)
-            problems = self.judge_nodes(client, listener, cutoff, floor)
+            problems += self.judge_nodes(client, listener, cutoff, floor)
             problems += self.judge_ended(client)
             last = entries[-1][0] if entries else "0-0"
             for node in ["fast", "slow"]:
@@ -269,6 +260,11 @@ class Rounds:
         if floor is None:
             problems += judge_heard(listener, entries, cutoff)
         return problems
+
+    def count_flushed(self, client):
+        info = client.info("flush")
+        self.judged += client.dbsize()
+        self.judged_on_disk += info["flush_records_on_disk"]
 
     def adopt(self, number, writer, count):
         """Goes on from what the server knows."""
@@ -393,10 +389,6 @@ def pipelined(client, commands):
     return pipeline.execute(raise_on_error=False)
 
 
-def fields(reply):
-    return dict(zip(reply[::2], reply[1::2])) if isinstance(reply, list) else reply
-
-
 def batch_states(client, batches):
     replies = pipelined(client, [("GCS.BATCH", "INFO", batch) for batch in batches])
     states = {}
@@ -412,32 +404,65 @@ def batch_states(client, batches):
 
 
 def observe(client, writers):
-    """All that a server knows, by the names that writers have for things."""
+    """All that a server knows, by the names that writers have for things; and what is wrong with it."""
     names = [key.decode() for key in client.scan_iter(count=1000)]
-    tasks = [name[5:] for name in names if name.startswith("TASK:")]
-    objects = [name[7:] for name in names if name.startswith("OBJECT:")]
+    listed = {("task", name[5:]) for name in names if name.startswith("TASK:")}
+    listed |= {("object", name[7:]) for name in names if name.startswith("OBJECT:")}
     batches = {int(name[3:]) for name in names if name.startswith("GC:")} - {0}
+    asked = set(listed)
     for writer in writers:
-        batches |= {key[1] for key in writer.base if key[0] == "batch"}
-        batches |= {key[1] for operation in writer.operations for key in operation.changes
-                    if key[0] == "batch"}
+        keys = [*writer.base, *(key for one in writer.operations for key in one.changes)]
+        batches |= {key[1] for key in keys if key[0] == "batch"}
+        # What is not listed may be there all the same.
+        asked |= {key for key in keys if key[0] in ("task", "object")}
     found = {("batch", batch): state for batch, state in
              batch_states(client, sorted(batches)).items() if state is not None}
-    replies = pipelined(client, [("GCS.TASK", "GET", task) for task in tasks])
-    for task, reply in zip(tasks, replies):
-        info = fields(reply)
-        found["task", task] = (info[b"spec"].decode(), info[b"state"].decode(), info[b"batch"])
-    replies = pipelined(client, [("GCS.OBJECT", "GET", name) for name in objects])
-    for name, reply in zip(objects, replies):
-        info = fields(reply)
-        places = [fields(place) for place in info[b"locations"]]
-        found["object", name] = (
-            info[b"bytes"], bool(info[b"pinned"]), bool(info[b"kept"]),
-            frozenset((place[b"node"].decode(), place[b"copy"].decode()) for place in places),
-            info[b"batch"])
+    problems = []
+    for kind, value in [("task", task_value), ("object", object_value)]:
+        ids = sorted(key[1] for key in asked if key[0] == kind)
+        replies = pipelined(client, [(f"GCS.{kind.upper()}", "GET", id) for id in ids])
+        for id, reply in zip(ids, replies):
+            if isinstance(reply, redis.ResponseError):
+                problems.append(f"GET of {kind} {id}: {reply}")
+            elif reply is not None:
+                found[kind, id] = value(reply)
+            if (reply is not None) != ((kind, id) in listed):
+                problems.append(f"{kind} {id} is {'not ' if reply is not None else ''}listed, "
+                                f"and GET gives {reply!r:.100}")
+    problems += judge_counts(client, found, names)
     for reference in references(client):
         found["reference", reference[b"pid"], reference[b"object"].decode()] = True
-    return found
+    return found, problems[:5]
+
+
+def judge_counts(client, found, names):
+    """Counts are those of what is there: of all keys, and of each batch."""
+    problems = []
+    if client.dbsize() != len(set(names)):
+        problems.append(f"DBSIZE is {client.dbsize()}, and SCAN lists {len(set(names))} keys")
+    members = {key[1]: set() for key, value in found.items() if key[0] == "batch" and value != ENDED}
+    counts = {batch: {"task": 0, "object": 0} for batch in members}
+    for (kind, id), value in ((key, found[key]) for key in found if key[0] in ("task", "object")):
+        batch = value[2] if kind == "task" else value[4]
+        if batch not in members:
+            continue
+        if kind == "task" or not value[2]:
+            members[batch].add(f"{kind.upper()}:{id}".encode())
+            counts[batch][kind] += 1
+    batches = sorted(members)
+    cards = pipelined(client, [("SCARD", f"GC:{batch}") for batch in batches])
+    lists = pipelined(client, [("SMEMBERS", f"GC:{batch}") for batch in batches])
+    infos = pipelined(client, [("GCS.BATCH", "INFO", batch) for batch in batches])
+    for batch, card, listed, info in zip(batches, cards, lists, infos):
+        if card != len(listed) or set(listed) != members[batch]:
+            problems.append(
+                f"batch {batch}: SCARD {card}, SMEMBERS {len(listed)}, there are "
+                f"{len(members[batch])}; {sorted(set(listed) ^ members[batch])[:3]}")
+        info = fields(info)
+        told = {"task": info[b"tasks"], "object": info[b"objects"]}
+        if told != counts[batch]:
+            problems.append(f"batch {batch}: INFO tells {told}, there are {counts[batch]}")
+    return problems
 
 
 def references(client):

@@ -26,6 +26,68 @@ class Operation:
         self.answered = None
 
 
+def fields(reply):
+    return dict(zip(reply[::2], reply[1::2])) if isinstance(reply, list) else reply
+
+
+def task_value(reply):
+    """A task by what GCS.TASK GET gives."""
+    info = fields(reply)
+    return (info[b"spec"].decode(), info[b"state"].decode(), info[b"batch"])
+
+
+def object_value(reply):
+    """An object by what GCS.OBJECT GET gives."""
+    info = fields(reply)
+    places = [fields(place) for place in info[b"locations"]]
+    return (
+        info[b"bytes"], bool(info[b"pinned"]), bool(info[b"kept"]),
+        frozenset((place[b"node"].decode(), place[b"copy"].decode()) for place in places),
+        info[b"batch"])
+
+
+class Told:
+    """Equal to each reply that tells a thing."""
+
+    def __init__(self, value, read):
+        self.value = value
+        self.read = read
+
+    def __eq__(self, reply):
+        return isinstance(reply, (list, dict)) and self.read(reply) == self.value
+
+    def __repr__(self):
+        return f"{self.value!r:.300}"
+
+
+class Flusher(threading.Thread):
+    """Has records flushed at random moments."""
+
+    def __init__(self, port, seed):
+        super().__init__(daemon=True)
+        self.port = port
+        self.random = random.Random(seed)
+        self.is_stopping = False
+
+    def run(self):
+        connection = redis.Connection(port=self.port, socket_timeout=20)
+        try:
+            connection.connect()
+            while not self.is_stopping:
+                time.sleep(self.random.expovariate(1 / 0.1))
+                count = self.random.choice([[], [10], [300], [10_000]])
+                connection.send_command("GCS.FLUSH", *count)
+                try:
+                    connection.read_response()
+                except redis.ResponseError:
+                    # The log is not whole, or the server is loading: another time.
+                    pass
+        except (OSError, redis.RedisError):
+            pass
+        finally:
+            connection.disconnect()
+
+
 class Writer(threading.Thread):
     """Sends random commands, alone and in pipelines, until its connection ends.
 
@@ -37,8 +99,12 @@ class Writer(threading.Thread):
     - a batch: status, parent, name, the batches that it depends on; or "ended".
     """
 
-    def __init__(self, number, port, things, counter, seed):
+    def __init__(self, number, port, things, counter, seed, is_large=False):
         super().__init__(daemon=True)
+        self.is_large = is_large
+        self.sizes = [60, 300, 4000, 12000] if is_large else [20, 60, 300, 4000]
+        self.thing_count_max = 1500 if is_large else 700
+        self.batch_count_max = 14 if is_large else 7
         self.number = number
         self.port = port
         self.base = things
@@ -94,7 +160,7 @@ class Writer(threading.Thread):
         else:
             batch = self.things["task", task][2]
         specification = f"{self.number} {self.next_number()} ".ljust(
-            self.random.choice([20, 60, 300, 4000]), "s")
+            self.random.choice(self.sizes), "s")
         state = self.pick(STATES)
         is_new = self.things.get(("task", task)) is None
         return Operation(
@@ -235,10 +301,24 @@ class Writer(threading.Thread):
         return Operation(["GCS.REF", "CLEAR", f"w{self.number}", process], len(held),
                          {key: None for key in held})
 
+    def read(self):
+        key = self.pick(self.live("task") + self.live("object"))
+        if key is None:
+            return None
+        read = task_value if key[0] == "task" else object_value
+        return Operation([f"GCS.{key[0].upper()}", "GET", key[1]], Told(self.things[key], read), {})
+
+    def count(self):
+        batch = self.pick(self.active())
+        count = sum(1 for key in self.live("task") if self.things[key][2] == batch)
+        count += sum(1 for key in self.live("object")
+                     if self.things[key][4] == batch and not self.things[key][2])
+        return Operation(["SCARD", f"GC:{batch}"], count, {})
+
     CHOICES = [
         (add_task, 20), (replace_task, 15), (set_state, 15), (add_object, 15), (add_copy, 8),
         (remove_copy, 5), (pin, 6), (keep, 4), (transfer, 4), (free, 4), (start_batch, 4),
-        (end_batch, 4), (refer, 8), (clear, 1), (depend, 2),
+        (end_batch, 4), (refer, 8), (clear, 1), (depend, 2), (read, 15), (count, 1),
     ]
 
     def next_operation(self):
@@ -246,12 +326,14 @@ class Writer(threading.Thread):
         choose = None
         if active < 2:
             choose = Writer.start_batch
-        elif active > 7 or len(self.things) > 700:
+        elif active > self.batch_count_max or len(self.things) > self.thing_count_max:
             choose = Writer.end_batch
         while True:
             method = choose or self.random.choices(
                 [choice for choice, _ in self.CHOICES], [weight for _, weight in self.CHOICES])[0]
-            operation = method(self)
+            # Batches that live longer hold more.
+            is_early = method is Writer.end_batch and self.is_large and self.random.random() < 0.7
+            operation = None if is_early and choose is None else method(self)
             if operation is not None:
                 break
             choose = None

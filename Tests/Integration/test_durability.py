@@ -10,15 +10,18 @@ import pytest
 
 import durability
 from durability import RecordedServer, Rounds
+from recorded_disk import compile_recorder
 
 ROUNDS = int(os.environ.get("DURABILITY_ROUNDS", "5"))
 SEED = int(os.environ.get("DURABILITY_SEED", "0")) or random.randrange(1, 1 << 31)
+# Nearly all records are flushed.
+FLUSHING = ["--flush-when-at-least-bytes", "1mb", "--flush-period-secs", "1"]
 EVENTS = ["plain", "rewrite", "snapshot", "switch", "loading"]
 
 
 @pytest.fixture(scope="module")
 def recorder(tmp_path_factory):
-    library = durability.compile_recorder(tmp_path_factory.mktemp("recorder"))
+    library = compile_recorder(tmp_path_factory.mktemp("recorder"))
     if library is None:
         pytest.skip("no C compiler")
     return library
@@ -29,13 +32,14 @@ def rounds(recorder, tmp_path):
     """Makes rounds of a server of its own."""
     made = []
 
-    def make(sync, judged_as=None, appendonly="yes", lies=False):
+    def make(sync, judged_as=None, appendonly="yes", lies=None, flushes=False):
         folder = tmp_path / f"rounds{len(made)}"
         folder.mkdir()
         server = RecordedServer(
-            folder, "--appendonly", appendonly, "--appendfsync", sync, recorder=recorder, lies=lies)
+            folder, "--appendonly", appendonly, "--appendfsync", sync, *(FLUSHING if flushes else []),
+            recorder=recorder, lies=lies)
         server.start()
-        made.append(Rounds(server, f"{SEED} {sync}", sync, judged_as))
+        made.append(Rounds(server, f"{SEED} {sync}", sync, judged_as, flushes))
         return made[-1]
 
     yield make
@@ -43,12 +47,14 @@ def rounds(recorder, tmp_path):
         one.server.kill()
 
 
+@pytest.mark.parametrize("flushes", [True, False], ids=["flushing", "in memory"])
 @pytest.mark.parametrize("sync", ["always", "everysec"])
-def test_nothing_promised_is_lost(rounds, sync):
-    one = rounds(sync)
+def test_nothing_promised_is_lost(rounds, sync, flushes):
+    one = rounds(sync, flushes=flushes)
     events = {event: 0 for event in EVENTS}
     powers = 0
-    for number in range(ROUNDS):
+    count = ROUNDS if flushes else max(ROUNDS // 4, min(ROUNDS, len(EVENTS)))
+    for number in range(count):
         # Some of everything first.
         event = EVENTS[number] if number < len(EVENTS) else one.random.choice(EVENTS)
         power = one.random.random() < 0.5
@@ -58,9 +64,12 @@ def test_nothing_promised_is_lost(rounds, sync):
         assert not problems, (
             f"round {number} ({event}{', power lost' if power else ''}) of {sync}, "
             f"DURABILITY_SEED={SEED}: " + "; ".join(problems[:5]))
-    print(f"\n{sync}: {ROUNDS} rounds, seed {SEED}, {one.answered} commands answered, "
-          f"{', '.join(f'{count} {event}' for event, count in events.items())}; "
-          f"power lost in {powers}, {one.lost_bytes} bytes not on the disk")
+    print(f"\n{sync}, {'flushing' if flushes else 'in memory'}: {count} rounds, seed {SEED}, "
+          f"{one.answered} commands answered, "
+          f"{', '.join(f'{count} {event}' for event, count in events.items())}; power lost in {powers}, "
+          f"not on the disk were {one.server.disk.undone} names and "
+          f"{', '.join(f'{lost} bytes of {name}' for name, lost in one.server.disk.lost.items())}; "
+          f"{one.judged_on_disk} of {one.judged} records were judged from disk")
     assert one.answered > 0
 
 
@@ -97,7 +106,7 @@ def test_a_log_without_its_last_groups_is_found_out(rounds):
 
 
 def test_syncs_that_are_none_are_found_out(rounds):
-    assert "lost" in (first_problem(rounds("always", lies=True), 1, power=True) or "")
+    assert "lost" in (first_problem(rounds("always", lies="/"), 1, power=True) or "")
 
 
 def test_replies_that_do_not_wait_are_found_out(rounds):
