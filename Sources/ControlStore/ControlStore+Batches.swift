@@ -174,6 +174,7 @@ extension ControlStore {
         _ key: RecordKey, from site: Site, to batch: BatchPointer, isKept: Bool
     ) {
         journal.note(key)
+        defer { if key.kind == .object { outputRoams(key.id) } }
         if site.isStray, let place = site.place, let owner = site.batch {
             unlinkOwner(place.pointee, owner)
             if key.kind == .object {

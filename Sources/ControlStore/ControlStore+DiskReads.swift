@@ -24,6 +24,14 @@ public struct BroughtRecords: Sendable {
 
     /// Adds others.
     public mutating func add(_ other: BroughtRecords) { records += other.records }
+
+    /// Takes some out.
+    mutating func split(_ isWanted: (RecordKey) -> Bool) -> BroughtRecords {
+        var taken = BroughtRecords()
+        taken.records = records.filter { isWanted($0.key) }
+        records.removeAll { isWanted($0.key) }
+        return taken
+    }
 }
 
 extension ControlStore {

@@ -34,7 +34,7 @@ extension ControlStore {
     }
 
     /// Whether records stay where they are: walks and jobs count on it.
-    var isHeldUp: Bool { flushing.walkCount > 0 || !jobs.isEmpty }
+    var isHeldUp: Bool { flushing.walkCount > 0 || jobs.contains { !$0.readsFromDisk } }
 
     private mutating func endGroup(_ group: DiskGroup) {
         flushing.groupCount -= 1
@@ -103,13 +103,14 @@ extension ControlStore {
     mutating func letGo(
         _ key: RecordKey, _ bytes: UnsafeRawBufferPointer, of batch: BatchPointer
     ) -> Bool {
-        guard let disk = batch.pointee.disk, !isCounted(key),
+        guard let disk = batch.pointee.disk,
             let place = batch.pointee.region.find(key, memory.seeds),
             disk.pointee.deleting.isEmpty || disk.pointee.deleting[key] == nil
         else { return false }
         let payload = batch.pointee.region.payload(
             of: batch.pointee.region.entry(place.pointee))
-        guard payload.count == bytes.count, Self.isSame(payload, bytes) else { return false }
+        guard payload.count == bytes.count, Self.isSame(payload, bytes), !mustStay(key, payload)
+        else { return false }
         if flushing.telling != nil { tellFlushed(key, bytes) }
         batch.pointee.region.removeNewest(key, &memory)
         disk.pointee.count(key.kind, 1)
@@ -123,11 +124,6 @@ extension ControlStore {
     ) -> Bool {
         guard let first = payload.baseAddress, let second = bytes.baseAddress else { return true }
         return memcmp(first, second, bytes.count) == 0
-    }
-
-    /// Whether an object is freed with its last reference: then it must be there when that goes.
-    func isCounted(_ key: RecordKey) -> Bool {
-        key.kind == .object && isCountingReferences && referenceCount(of: key.id) > 0
     }
 
     // MARK: Sweeping

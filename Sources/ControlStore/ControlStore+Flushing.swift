@@ -223,7 +223,8 @@ extension ControlStore {
         let key = region.key(of: entry, home: batch.pointee.id)
         guard key.kind == .task || key.kind == .object,
             region.index.find(region.hash(key, memory.seeds), isMatch: { $0 == reference }) != nil,
-            region.payload(of: entry).count <= Flushing.recordByteCountMax, !isCounted(key)
+            region.payload(of: entry).count <= Flushing.recordByteCountMax,
+            !mustStay(key, region.payload(of: entry))
         else { return nil }
         return key
     }
@@ -249,7 +250,11 @@ extension ControlStore {
     }
 
     private mutating func discard(_ key: RecordKey) {
-        remove(key, at: locate(key))
+        if key.kind == .task {
+            _ = removeTask(key.id)
+        } else {
+            removeObjectRecord(key, at: locate(key))
+        }
         flushing.discardedCount += 1
         flushing.flushedCount += 1
         flushing.yield += 1

@@ -1,4 +1,4 @@
-internal import Identifiers
+public import Identifiers
 
 /// What GCS.OBJECT FREE RECURSIVE asks: is an object still needed by a task that names it?
 ///
@@ -38,14 +38,30 @@ extension ControlStore {
         for number in 0...last {
             for index in [number, number | EarlyOutputs.putBit] where index > 0 {
                 let object = RecordID(batch: task.batch, unique: task.unique, index: index)
-                guard let payload = payload(locate(RecordKey(object, .object))) else { continue }
+                let site = locate(RecordKey(object, .object))
+                guard let payload = payload(site) else { continue }
                 ObjectRecord(payload).isCounted = true
                 journal.note(RecordKey(object, .object))
                 outputs.live += 1
+                if site.isStray || hasCountedReference(object) { outputs.hasRoamer = true }
             }
         }
         outputs.hasPhantom = early.hasDistant(of: task)
         return outputs
+    }
+
+    /// The objects that count as outputs of a task when it is added, if they have records.
+    public mutating func earlyOutputs(of task: RecordID) -> [RecordID] {
+        guard let last = home(task).pointee.earlyOutputs.lastNumber(of: task) else { return [] }
+        if let payload = payload(locate(RecordKey(task, .task))),
+            TaskView(bytes: payload).argumentCount > 0
+        {
+            return []
+        }
+        return (0...last).flatMap { number in
+            [number, number | EarlyOutputs.putBit].filter { $0 > 0 }
+                .map { RecordID(batch: task.batch, unique: task.unique, index: $0) }
+        }
     }
 
     /// Notes that a task, whose record is written, needs its arguments.
@@ -109,6 +125,31 @@ extension ControlStore {
         return true
     }
 
+    // MARK: Records that leave memory
+
+    /// Whether a record has to stay in memory: it may change, or go, without being named.
+    func mustStay(_ key: RecordKey, _ payload: UnsafeMutableRawBufferPointer) -> Bool {
+        key.kind == .task
+            ? TaskView(bytes: payload).outputs.hasRoamer : hasCountedReference(key.id)
+    }
+
+    /// Whether an object is freed with its last reference, and has any.
+    private func hasCountedReference(_ object: RecordID) -> Bool {
+        isCountingReferences && referenceCount(of: object) > 0
+    }
+
+    /// Notes that an object may go without being named: the task that counts it stays in memory.
+    @inline(never)
+    mutating func outputRoams(_ object: RecordID) {
+        guard object.index > 0,
+            let payload = payload(locate(RecordKey(object, .object))),
+            ObjectRecord(payload).isCounted,
+            let task = self.payload(locate(RecordKey(object.task, .task))),
+            !TaskView(bytes: task).outputs.hasRoamer
+        else { return }
+        updateOutputs(of: object.task) { $0.hasRoamer = true }
+    }
+
     // MARK: Objects
 
     /// Notes an object that is about to have a record.
@@ -125,8 +166,10 @@ extension ControlStore {
 
     @inline(never)
     private mutating func countOutput(_ object: RecordID) -> Bool {
-        updateOutputs(of: object.task) { outputs in
+        let roams = hasCountedReference(object)
+        return updateOutputs(of: object.task) { outputs in
             outputs.live += 1
+            if roams { outputs.hasRoamer = true }
             outputs.hadDistant = EarlyOutputs.isDistant(object)
         }
     }
@@ -189,6 +232,7 @@ extension ControlStore {
             updateOutputs(of: task) { outputs in
                 outputs.hasPhantom = false
                 outputs.live = live[task.unique] ?? 0
+                outputs.hasRoamer = outputs.live > 0
             }
         }
     }

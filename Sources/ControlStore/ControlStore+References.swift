@@ -45,6 +45,7 @@ extension ControlStore {
             reference.pointee.site = number
         }
         references.countIn(number)
+        if known == nil, isCountingReferences { outputRoams(new.object) }
         reference.pointee.epoch = new.epoch
         noteReference(number)
         return known == nil

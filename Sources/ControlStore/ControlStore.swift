@@ -16,6 +16,8 @@ public struct ControlStore: ~Copyable {
     public var logCountMax = 1_000_000
     /// Whether an object that loses its last reference is freed (`reference-counting`).
     public var isCountingReferences = false
+    /// The number of the last read that a job asked for.
+    var lastJobTicket: UInt64 = 0
     /// Registered nodes that were silent for longer count as gone, in milliseconds; 0: none does
     /// (`node-timeout-secs`).
     public var nodeTimeoutMilliseconds: Int64 = 30_000

@@ -21,6 +21,17 @@ public struct Freeing: Sendable {
     private var doomed: [RecordID] = []
     private var doomedPosition = 0
 
+    // What is on disk.
+
+    /// Whether records that are on disk are read; otherwise they are as if there were none.
+    var readsFromDisk = false
+    /// What is read; nothing goes on before.
+    private(set) var read: DiskRead?
+    /// What came back; it leaves memory again where it did not change.
+    private var brought = BroughtRecords()
+    /// What the last read found nowhere.
+    private var absent: Set<RecordKey> = []
+
     /// What begins with these objects.
     public init(_ ids: [RecordID]) { self.ids = ids }
 }
@@ -36,7 +47,15 @@ extension ControlStore {
     public mutating func free(_ freeing: inout Freeing, budget: Int) -> Bool {
         // What a step freed is announced with it: no turn ends in between.
         defer { freeing.announce(&self) }
-        for _ in 0..<budget where !freeing.step(&self) { return true }
+        for _ in 0..<budget {
+            if freeing.mustWait(&self) { return false }
+            guard freeing.step(&self) else {
+                freeing.end(&self)
+                return true
+            }
+        }
+        // What others do until the next slice may change that.
+        freeing.forgetAbsent()
         return false
     }
 
@@ -123,5 +142,89 @@ extension Freeing {
         guard !unannounced.isEmpty else { return }
         store.announce(.objects(unannounced))
         unannounced = []
+    }
+}
+
+// MARK: - Records on disk
+
+extension Freeing {
+    /// Records of one read, about, and of those that came back and are kept at most.
+    private static let readCountMax = 64
+    private static let broughtCountMax = 256
+
+    /// Whether the next steps look at records that are on disk; they are to be read then, with those of
+    /// the steps after them.
+    ///
+    /// Freeing stays the same whether steps follow each other at once or not: see `free(_:budget:)`.
+    fileprivate mutating func mustWait(_ store: inout ControlStore) -> Bool {
+        guard readsFromDisk, store.hasDiskParts else { return false }
+        // Objects that were named are freed, and announced, together.
+        let isFirst = idPosition < ids.count && idPosition % Self.readCountMax == 0
+        let now = upcoming(&store, stepCount: isFirst ? Self.readCountMax : 1)
+        guard now.contains(where: { isMissing($0, &store) }) else { return false }
+        if brought.records.count > Self.broughtCountMax {
+            store.letGo(brought.split { !now.contains($0) })
+        }
+        let keys = upcoming(&store, stepCount: Self.readCountMax).filter { isMissing($0, &store) }
+        read = store.diskRead(keys)
+        return read != nil
+    }
+
+    private func isMissing(_ key: RecordKey, _ store: inout ControlStore) -> Bool {
+        store.isMissing(key) && !absent.contains(key)
+    }
+
+    /// The records that the next steps look at, as far as can be told: all of the next one, or those that
+    /// have to be there to tell the others.
+    private func upcoming(_ store: inout ControlStore, stepCount: Int) -> [RecordKey] {
+        var keys: [RecordKey] = []
+        if idPosition < ids.count {
+            for id in ids[idPosition...].prefix(stepCount) {
+                keys += [RecordKey(id, .object), RecordKey(id.task, .task)]
+            }
+        } else if taskPosition < tasks.count {
+            var argument = argumentPosition
+            for task in tasks[taskPosition...].prefix(stepCount) where keys.count < 2 * stepCount {
+                addArguments(of: task, from: argument, count: stepCount, to: &keys, &store)
+                argument = 0
+            }
+        } else {
+            for id in doomed.dropFirst(doomedPosition).prefix(stepCount) {
+                keys.append(RecordKey(id, .task))
+            }
+        }
+        return keys
+    }
+
+    private func addArguments(
+        of task: RecordID, from first: Int, count: Int, to keys: inout [RecordKey],
+        _ store: inout ControlStore
+    ) {
+        keys.append(RecordKey(task, .task))
+        guard let (_, view) = store.task(task), first < view.argumentCount else { return }
+        let objects = (first..<min(first + count, view.argumentCount)).map { view.argument($0) }
+        // What is needed is not looked at.
+        for object in objects where !store.isNeeded(object) {
+            keys += [RecordKey(object, .object), RecordKey(object.task, .task)]
+        }
+    }
+
+    /// Takes in what was read.
+    mutating func take(_ values: [[UInt8]?], _ store: inout ControlStore) {
+        guard let read else { return }
+        self.read = nil
+        // Otherwise it is read again.
+        guard let brought = store.take(read, values) else { return }
+        self.brought.add(brought)
+        absent = Set(zip(read.keys, values).filter { $0.1 == nil }.map(\.0))
+    }
+
+    fileprivate mutating func forgetAbsent() { absent = [] }
+
+    /// Lets go of what came back.
+    mutating func end(_ store: inout ControlStore) {
+        read = nil
+        store.letGo(brought)
+        brought = BroughtRecords()
     }
 }

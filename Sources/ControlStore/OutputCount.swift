@@ -2,22 +2,24 @@ internal import Identifiers
 
 /// How many outputs of a task are there: objects with its id and an index of their own, puts too.
 ///
-/// Only tasks that name objects keep one: 29 bits of count | phantom | distant | had one (bit 31).
+/// Only tasks that name objects keep one: 28 bits of count | roamer | phantom | distant | had one
+/// (bit 31).
 struct OutputCount: Equatable {
     private(set) var rawValue: UInt32 = 0
 
     private static let hadBit: UInt32 = 1 << 31
     private static let distantBit: UInt32 = 1 << 30
     private static let phantomBit: UInt32 = 1 << 29
+    private static let roamerBit: UInt32 = 1 << 28
 
     init(rawValue: UInt32 = 0) { self.rawValue = rawValue }
 
     /// Outputs that have records.
     var live: Int {
-        get { Int(rawValue & (Self.phantomBit - 1)) }
+        get { Int(rawValue & (Self.roamerBit - 1)) }
         set {
-            rawValue = rawValue & ~(Self.phantomBit - 1) | UInt32(max(newValue, 0))
-            if newValue > 0 { rawValue |= Self.hadBit }
+            rawValue = rawValue & ~(Self.roamerBit - 1) | UInt32(max(newValue, 0))
+            if newValue > 0 { rawValue |= Self.hadBit } else { rawValue &= ~Self.roamerBit }
         }
     }
 
@@ -34,6 +36,13 @@ struct OutputCount: Equatable {
     var hasPhantom: Bool {
         get { rawValue & Self.phantomBit != 0 }
         set { rawValue = newValue ? rawValue | Self.phantomBit : rawValue & ~Self.phantomBit }
+    }
+
+    /// Whether one of them may go without being named, with another batch or its last reference: the task
+    /// stays in memory then, to count that.
+    var hasRoamer: Bool {
+        get { rawValue & Self.roamerBit != 0 }
+        set { rawValue = newValue ? rawValue | Self.roamerBit : rawValue & ~Self.roamerBit }
     }
 
     /// Whether all are gone.

@@ -113,10 +113,6 @@ extension Command {
                 break
             }
         }
-        if isRecursive, call.store.awayCount > 0 {
-            throw .text(
-                "ERR RECURSIVE looks at records in memory only, and some are flushed to disk")
-        }
         var freeing = Freeing(try call.ids())
         freeing.isRecursive = isRecursive
         freeing.takesTasks = takesTasks

@@ -233,6 +233,9 @@ extension ServerState {
     public mutating func receive(_ reply: DiskReply) {
         switch reply {
         case .put, .deleted, .dropped, .kept, .listed: store.receive(reply)
+        case .read(let ticket, let values, let failure)
+        where ticket & ControlStore.jobTicketBit != 0:
+            store.receive(forJob: ticket, values, failure: failure)
         case .read(let ticket, let values, let failure):
             guard let session = flush.waits.removeValue(forKey: ticket),
                 let pending = session.pointee.pending, case .request(let request) = pending.work,
@@ -273,9 +276,14 @@ extension ServerState {
     private mutating func refuse(_ session: SessionPointer, _ failure: String) {
         if let pending = session.pointee.pending { endWalk(pending) }
         answer(session) { state in
-            state.output.error("DISKERROR flushed records cannot be read: \(failure)")
+            state.writeDiskError(failure)
             return true
         }
+    }
+
+    /// Tells that flushed records could not be read.
+    mutating func writeDiskError(_ failure: String) {
+        output.error("DISKERROR flushed records cannot be read: \(failure)")
     }
 
     /// Carries out a request that was put aside.

@@ -35,6 +35,10 @@ public struct DiskPage {
 enum RecordWords {
     /// Keys with a prefix, anywhere.
     case keys
+    /// Those, and the tasks that made them.
+    case keysAndTasks
+    /// The first argument, a task to be added, and outputs that came before it.
+    case newTask
     /// The first argument, a task.
     case task
     /// The second argument, a task.
@@ -48,13 +52,16 @@ enum RecordWords {
     init(_ name: String) {
         let container = name.prefix { $0 != "|" }
         switch container {
-        case "gcs.task": self = .task
+        // FREE sees to it itself, in its slices.
+        case _ where name == "gcs.object|free": self = .none
+        case "gcs.task": self = name.hasSuffix("add") ? .newTask : .task
         case "gcs.actor": self = .secondTask
         case "gcs.object", "gcs.ref": self = .objects
         case "gcs.batch":
             self =
                 name.hasSuffix("keep") || name.hasSuffix("transfer") ? .objects : .none
         case "gcs.node", "gcs.memory", "gcs.load", "gcs.flush": self = .none
+        case "sadd", "srem": self = .keysAndTasks
         default: self = .keys
         }
     }
@@ -82,9 +89,17 @@ extension ServerState {
                 look(id, .object)
                 look(id.task, .task)
             }
-        case .keys:
+        case .newTask:
+            guard words.count > 2, let task = try? Call.id(words[2]) else { break }
+            look(task, .task)
+            // Only a task with arguments counts its outputs.
+            guard words.count > 5 else { break }
+            for object in store.earlyOutputs(of: task) { look(object, .object) }
+        case .keys, .keysAndTasks:
             for index in 1..<max(words.count, 1) {
-                if case .record(let id, let kind) = Key(words[index]) { look(id, kind) }
+                guard case .record(let id, let kind) = Key(words[index]) else { continue }
+                look(id, kind)
+                if case .keysAndTasks = named, kind == .object { look(id.task, .task) }
             }
         }
         return missing

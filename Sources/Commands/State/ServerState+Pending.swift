@@ -50,7 +50,11 @@ extension ServerState {
             output.array(pending.count)
         case .job(let job, let count):
             guard job.isDone else { return false }
-            output.integer(job.result + count)
+            if let failure = job.failure {
+                writeDiskError(failure)
+            } else {
+                output.integer(job.result + count)
+            }
         case .done(let job, let count):
             guard job.isDone else { return false }
             output.integer(count)
@@ -138,6 +142,7 @@ extension ServerState {
             guard pending.ticket == 0 else { continue }
             switch pending.work {
             case .read, .save, .request, .page, .flush: continue
+            case .job(let job, _) where job.isWaiting: continue
             default: isWalking = true
             }
         }
