@@ -99,6 +99,12 @@ public struct LogDirectory: Sendable {
         try File.replace(manifestPath, with: lines.joined())
     }
 
+    /// Has there be no log: what was one stays, without its manifest, until another is whole.
+    public func setAside() throws(LogError) {
+        guard !isSnapshot, hasLog else { return }
+        try File.move(manifestPath, to: manifestPath + ".old")
+    }
+
     /// The highest number of any segment there, in the manifest or not; 0 without any.
     func lastNumber() -> Int { numbersThere().max() ?? 0 }
 

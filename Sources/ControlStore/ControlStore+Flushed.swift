@@ -26,7 +26,7 @@ extension ControlStore {
                 let id = UInt64(bitPattern: batch.rawValue)
                 let count = (flushing.dropping[id] ?? 1) - 1
                 flushing.dropping[id] = count == 0 ? nil : count
-            case .read, .scan, .kept, .listed: break
+            case .read, .scan, .begun, .renamed, .kept, .listed: break
             }
             left -= 1
             flushing.arrived.removeFirst()

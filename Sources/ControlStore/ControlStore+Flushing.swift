@@ -26,7 +26,8 @@ extension ControlStore {
 
     /// Whether nothing that is left could be flushed, as far as is known.
     public var isFlushExhausted: Bool {
-        flushing.job == nil && flushing.nextCandidate >= flushing.candidates.count
+        !flushing.isBeginning && flushing.job == nil
+            && flushing.nextCandidate >= flushing.candidates.count
             && flushing.lookSlot == nil && now < flushing.nextLookAt && flushing.yield == 0
             && flushing.groupCount == 0
             && flushing.group.count == 0 && flushing.arrived.isEmpty && flushing.sweeping.isEmpty
@@ -136,6 +137,7 @@ extension ControlStore {
             journal.isOn ? Flushing.groupCountMax.logged : Flushing.groupCountMax.plain
         while left > 0, flushing.groupCount < groupCountMax {
             guard isWanted(demand) else { break }
+            guard isDiskReady() else { return }
             if flushing.job == nil {
                 guard let name = pick(demand, &left) else { break }
                 flushing.job = (name, 0)
@@ -162,13 +164,13 @@ extension ControlStore {
             || demand.age != nil && demand.byteCount <= 0
     }
 
-    private mutating func handOn() {
+    /// Hands on the group that is being built.
+    mutating func handOn() {
         guard flushing.group.count > 0 else {
             flushing.sweeping += flushing.group.finished
             flushing.group = DiskGroup()
             return
         }
-        if flushing.identity == 0 { beginDisk() }
         flushing.groupCount += 1
         flushing.group.epoch = flushing.epoch
         flushing.requests.append(.put(flushing.group))

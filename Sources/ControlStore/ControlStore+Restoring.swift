@@ -116,8 +116,9 @@ extension ControlStore {
         let disk = diskPart(batch)
         let hash = filterHash(key)
         if !disk.pointee.filter.mayContain(hash) { disk.pointee.filter.insert(hash) }
-        guard locate(key).place == nil else { return }
+        // Also when it is in memory: one that lives elsewhere must not come back when it goes there.
         guard !flushing.told.gone.contains(key) else { return removeFromDisk(key, disk) }
+        guard locate(key).place == nil else { return }
         count(key.kind, 1)
         batch.pointee.count(key.kind, 1)
         disk.pointee.count(key.kind, 1)
@@ -159,17 +160,46 @@ extension ControlStore {
             isCountedOn: isCountedOn)
     }
 
-    /// Begins to use the disk: what an earlier run left is forgotten.
-    mutating func beginDisk() {
-        flushing.identity = makeIdentity(isCountedOn: true)
-        flushing.requests.append(.begin(identity: flushing.identity))
+    /// Whether records can be written to the disk; if not, its use is begun: what an earlier run left is
+    /// forgotten.
+    mutating func isDiskReady() -> Bool {
+        if flushing.identity != 0 || flushing.isDiscarding { return true }
+        guard !flushing.isBeginning else { return false }
+        flushing.isBeginning = true
+        flushing.requests.append(.begin(identity: makeIdentity(isCountedOn: journal.isOn)))
+        return false
+    }
+
+    /// Has the log tell what is on disk by its identity: after a crash it is there.
+    mutating func receiveBegun(_ identity: UInt64, _ failure: String?) {
+        flushing.isBeginning = false
+        if let failure {
+            (flushing.failure, flushing.retryAt) = (failure, now + 1000)
+            return
+        }
+        flushing.identity = identity
         if journal.isOn { journal.hasDisk = true }
     }
+
+    /// Whether a log that was there before cannot be loaded any more.
+    public var isDiskParted: Bool { flushing.isParted }
 
     /// Parts what is on disk from the log that told of it: it tells of no changes any more.
     public mutating func partDiskFromLog() {
         guard flushing.identity != 0 else { return }
-        flushing.identity = makeIdentity(isCountedOn: false)
+        flushing.isParted = true
+        renameDisk(isCountedOn: false)
+    }
+
+    /// Has a log that begins count on what is on disk; it is not whole before that is done.
+    public mutating func joinDiskToLog() {
+        if flushing.identity != 0 { renameDisk(isCountedOn: true) }
+    }
+
+    private mutating func renameDisk(isCountedOn: Bool) {
+        flushing.identity = makeIdentity(isCountedOn: isCountedOn)
+        flushing.removals.requested += 1
         flushing.requests.append(.rename(identity: flushing.identity))
+        if journal.isOn { journal.hasDisk = true }
     }
 }

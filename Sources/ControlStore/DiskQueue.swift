@@ -19,10 +19,10 @@ public struct DiskQueue: Sendable {
         guard let position else { return takeAll() + requests }
         var free: [DiskRequest] = []
         for request in requests {
-            if case .read(_, _, isOrdered: false) = request {
-                free.append(request)
-            } else {
-                held.append((position, request))
+            switch request {
+            // No record is written before the log tells of this.
+            case .read(_, _, isOrdered: false), .begin: free.append(request)
+            default: held.append((position, request))
             }
         }
         return free

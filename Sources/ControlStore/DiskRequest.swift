@@ -127,7 +127,9 @@ public struct DiskKey: Sendable {
 
 /// What the store asks of the disk; carried out in order, but reads that need not be.
 public enum DiskRequest: Sendable {
-    /// Forgets what an earlier run left, when something is written; what is, is known by this identity.
+    /// Forgets what an earlier run left, and makes what is written known by this identity.
+    ///
+    /// Never behind the log: the log tells of it, durably before the first record, when it is done.
     case begin(identity: UInt64)
     /// Has what is there known by another identity.
     case rename(identity: UInt64)
@@ -151,6 +153,10 @@ public enum DiskRequest: Sendable {
 
 /// What the disk answers.
 public enum DiskReply: Sendable {
+    /// The disk can be written to, or why not.
+    case begun(identity: UInt64, failure: String?)
+    /// What is there is known by the new identity.
+    case renamed
     /// What an earlier run left is taken over, or why not.
     case kept(failure: String?)
     /// Records in the order of their keys, and whether they are the last; or why not.

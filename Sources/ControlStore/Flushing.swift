@@ -62,6 +62,10 @@ struct Flushing: ~Copyable {
 
     /// What ties the contents of the disk to the log that counts on them; 0 before it is used.
     var identity: UInt64 = 0
+    /// Whether the disk was asked to begin.
+    var isBeginning = false
+    /// Whether its identity changed since a log told of it.
+    var isParted = false
     /// Where taking over what an earlier run left on disk stands.
     var restoration = DiskRestoration.none
     /// What the log that is being loaded told of it.
@@ -73,7 +77,7 @@ struct Flushing: ~Copyable {
 
     /// What is to be asked of the disk.
     var requests: [DiskRequest] = []
-    /// Removals of records and batches ever asked for, and carried out.
+    /// Removals of records and batches, and changes of identity, ever asked for, and carried out.
     var removals = (requested: UInt64(0), done: UInt64(0))
     /// Batches whose removal from the disk is under way, and how often.
     var dropping: [UInt64: Int] = [:]
@@ -140,6 +144,8 @@ extension ControlStore {
     /// Takes in the disk's answer; the work that follows a write or a removal is done in slices.
     public mutating func receive(_ reply: DiskReply) {
         switch reply {
+        case .begun(let identity, let failure): receiveBegun(identity, failure)
+        case .renamed: flushing.removals.done += 1
         case .kept(let failure): receiveKept(failure)
         case .listed(let page, let isEnd, let failure): receivePage(page, isEnd, failure)
         default: flushing.arrived.append(reply)
@@ -177,7 +183,14 @@ extension ControlStore {
         requestRemoval(of: key)
     }
 
+    /// Hands on the group that is being built, before a removal is asked for: what is removed may be in it,
+    /// and would be written after it was removed.
+    private mutating func handOnFirst() {
+        if flushing.group.count > 0 { handOn() }
+    }
+
     mutating func requestRemoval(of key: RecordKey) {
+        handOnFirst()
         flushing.removals.requested += 1
         if case .delete(var keys)? = flushing.requests.last, keys.count < 10_000 {
             flushing.requests.removeLast()
@@ -189,6 +202,7 @@ extension ControlStore {
     }
 
     mutating func requestRemoval(of id: BatchID, recordCount: Int) {
+        handOnFirst()
         flushing.removals.requested += 1
         flushing.dropping[UInt64(bitPattern: id.rawValue), default: 0] += 1
         flushing.requests.append(.drop(id, recordCount: recordCount))

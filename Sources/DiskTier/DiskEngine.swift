@@ -12,9 +12,8 @@ public struct DiskError: Error, Equatable, Sendable {
 
 /// What keeps flushed records; used by two threads: one writes, and any of both reads.
 public protocol DiskEngine: Sendable {
-    /// Sets by which identity what is written is known; what is there before the first write is removed
-    /// then.
-    func begin(identity: UInt64)
+    /// Removes what another run left, and makes what is written known by an identity; durably.
+    func begin(identity: UInt64) throws(DiskError)
     /// Has what is there known by another identity.
     func rename(identity: UInt64) throws(DiskError)
     /// Opens what is there, if it is known by this identity.

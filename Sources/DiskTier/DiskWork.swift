@@ -49,7 +49,13 @@ public struct DiskWork: Sendable {
             batches.append(batch)
             removedRecordCount += count
             try? finishRemovals(answer)
-        case .begin(let identity): engine.begin(identity: identity)
+        case .begin(let identity):
+            do throws(DiskError) {
+                try engine.begin(identity: identity)
+                answer(.begun(identity: identity, failure: nil))
+            } catch {
+                answer(.begun(identity: identity, failure: error.reason))
+            }
         case .rename(let identity):
             newIdentity = identity
             try? finishRemovals(answer)
@@ -111,7 +117,10 @@ public struct DiskWork: Sendable {
         }
         guard isUnfinished else { return }
         do throws(DiskError) {
-            if let newIdentity { try engine.rename(identity: newIdentity) }
+            if let newIdentity {
+                try engine.rename(identity: newIdentity)
+                answer(.renamed)
+            }
             newIdentity = nil
             if mustClear { try engine.clear() }
             mustClear = false

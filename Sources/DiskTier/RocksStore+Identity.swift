@@ -5,8 +5,12 @@ internal import Synchronization
 
 /// What the contents are known by: so that a log is given back what it counts on, and nothing else.
 extension RocksStore {
-    /// Sets by which identity what is written is known.
-    public func begin(identity: UInt64) { contents.withLock { $0.identity = identity } }
+    /// Removes what another run left, and makes what is written known by an identity.
+    public func begin(identity: UInt64) throws(DiskError) {
+        contents.withLock { $0.identity = identity }
+        try recover()
+        try writeIdentity(try open())
+    }
 
     /// Has what is there known by another identity.
     public func rename(identity: UInt64) throws(DiskError) {

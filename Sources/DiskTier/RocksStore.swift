@@ -254,6 +254,7 @@ public final class RocksStore: DiskEngine {
         if mkdir(path, 0o700) != 0, errno != EEXIST {
             throw Self.systemError("cannot make \(path)")
         }
+        try synchronizeParent()
         var message: UnsafeMutablePointer<CChar>?
         let isOurs = contents.withLock { $0.isOurs }
         if !isOurs {
@@ -264,10 +265,16 @@ public final class RocksStore: DiskEngine {
         }
         let new = try openFiles()
         database.withLock { $0 = new }
-        guard !isOurs else { return new }
         contents.withLock { $0.isOurs = true }
-        try writeIdentity(new)
         return new
+    }
+
+    /// Makes the name of the directory durable.
+    private func synchronizeParent() throws(DiskError) {
+        let descriptor = Glibc.open(path + "/..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Self.systemError("cannot open \(path)/..") }
+        defer { Glibc.close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw Self.systemError("cannot sync \(path)/..") }
     }
 
     func openFiles() throws(DiskError) -> Database {

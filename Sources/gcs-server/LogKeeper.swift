@@ -317,7 +317,10 @@ final class LogKeeper {
         guard new.appendOnly != old.appendOnly else { return }
         if new.appendOnly {
             do throws(LogError) {
+                // A start with it would be refused: its flushed records are others now.
+                if state.pointee.store.isDiskParted { try directory.setAside() }
                 try startAnew()
+                state.pointee.store.joinDiskToLog()
             } catch {
                 log.write(.warning, "appendonly stays no: \(error)")
                 settings.appendOnly = false

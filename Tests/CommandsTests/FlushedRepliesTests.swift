@@ -102,6 +102,8 @@ struct FlushingServer: ~Copyable {
     init(_ settings: ServerSettings, _ seed: UInt64) {
         server = MemoryServer(settings: settings)
         server.core.state.pointee.flush.hasDisk = true
+        // Commands come between slices of any length.
+        server.core.state.pointee.flush.sliceBudget = seed % 2 == 0 ? 512 : 1 + Int(seed % 40)
         random = SeededRandom(seed: seed ^ 0x1234_5678)
         work = DiskWork(engine)
     }
@@ -262,7 +264,8 @@ final class MemoryEngine: DiskEngine {
 
     private let identity = Mutex(UInt64(0))
 
-    func begin(identity: UInt64) {
+    func begin(identity: UInt64) throws(DiskError) {
+        try check()
         self.identity.withLock { $0 = identity }
         entries.withLock { $0 = [:] }
     }

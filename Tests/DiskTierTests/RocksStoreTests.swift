@@ -82,7 +82,7 @@ import Testing
     func restarts() throws {
         try withDirectory { path in
             let first = RocksStore(path: path)
-            first.begin(identity: 5)
+            try first.begin(identity: 5)
             try first.put(group(7, 0..<10, "x"))
             first.close()
             #expect(throws: DiskError.self) { try RocksStore(path: path).keep(identity: 6) }

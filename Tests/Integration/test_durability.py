@@ -5,6 +5,7 @@ DURABILITY_ROUNDS and DURABILITY_SEED ask for more rounds, and for the same ones
 
 import os
 import random
+import time
 
 import pytest
 
@@ -73,6 +74,39 @@ def test_nothing_promised_is_lost(rounds, sync, flushes):
     assert one.answered > 0
 
 
+def test_a_crash_around_the_first_flush(recorder, tmp_path):
+    """What is flushed first makes the disk's files, and the log tell of them."""
+    chance = random.Random(f"{SEED} first")
+    for number in range(max(4, ROUNDS // 2)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        server = RecordedServer(
+            folder, "--appendonly", "yes", "--appendfsync", "always", "--flush-policy", "none",
+            recorder=recorder)
+        server.start()
+        try:
+            tasks = [f"{7:016x}{unique:016x}00000000" for unique in range(200)]
+            with server.client() as client:
+                client.execute_command("GCS.BATCH", "START", "ID", 7)
+                durability.pipelined(client, [("GCS.TASK", "ADD", task, "x" * 500) for task in tasks])
+                connection = client.connection_pool.get_connection()
+                connection.send_command("GCS.FLUSH", 1000)
+                # Until the log is durable, and the files are made.
+                time.sleep(chance.choice([0, 0.01, 0.02, 0.05, 0.1, 0.2, 2]) * chance.random())
+                server.kill()
+            if chance.random() < 0.7:
+                server.disk.lose_power(strict=chance.random() < 0.5)
+            server.start()
+            with server.client() as client:
+                replies = durability.pipelined(client, [("GCS.TASK", "GET", task) for task in tasks])
+                assert all(durability.fields(reply)[b"spec"] == b"x" * 500 for reply in replies)
+                assert client.scard("GC:7") == 200
+                client.execute_command("GCS.FLUSH", 1000)
+                assert client.info("flush")["flush_records_on_disk"] == 200
+        finally:
+            server.kill()
+
+
 def first_problem(one, count, *arguments, **options):
     for _ in range(count):
         problems = one.round(*arguments, **options)
@@ -107,6 +141,19 @@ def test_a_log_without_its_last_groups_is_found_out(rounds):
 
 def test_syncs_that_are_none_are_found_out(rounds):
     assert "lost" in (first_problem(rounds("always", lies="/"), 1, power=True) or "")
+
+
+def test_flushed_records_that_were_never_synced_are_found_out(rounds):
+    """RocksDB's own log is not on the disk, although it was synced: what it told of is lost."""
+    one = rounds("always", lies=".log", flushes=True)
+    problem = None
+    for _ in range(3):
+        try:
+            problem = problem or first_problem(one, 1, power=True, seconds=1)
+        except AssertionError as error:
+            # It may be so bad that the server does not start.
+            problem = str(error)
+    assert "lost" in problem or "ended" in problem
 
 
 def test_replies_that_do_not_wait_are_found_out(rounds):

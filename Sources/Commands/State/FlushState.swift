@@ -9,6 +9,8 @@ public struct FlushState {
     public var hasDisk = false
     /// Bytes of the files on disk, as far as known; set by the owner.
     public var diskByteCount = 0
+    /// Records that one slice looks at: about 0.2 ms.
+    var sliceBudget = 512
     /// Whether requests are looked at before they run: records are on disk, or memory is nearly full.
     @usableFromInline var isWatching = false
     /// Whether writes wait for the disk.
@@ -74,7 +76,7 @@ extension ServerState {
         let demand = canFlush ? flushDemand() : FlushDemand()
         var isMore = false
         if !demand.isEmpty || store.isFlushing || store.hasDiskParts {
-            isMore = store.flushSlice(demand, budget: Self.flushBudget)
+            isMore = store.flushSlice(demand, budget: flush.sliceBudget)
         }
         noteProgress()
         answerFlushers()
@@ -83,9 +85,6 @@ extension ServerState {
             store.hasDiskParts || store.heldByteCount > settings.flushWindowByteCount
         return isMore
     }
-
-    /// Records that one slice looks at: about 0.2 ms.
-    private static var flushBudget: Int { 512 }
 
     private mutating func flushDemand() -> FlushDemand {
         var demand = FlushDemand()
@@ -232,7 +231,8 @@ extension ServerState {
     /// Takes in an answer of the disk.
     public mutating func receive(_ reply: DiskReply) {
         switch reply {
-        case .put, .deleted, .dropped, .kept, .listed: store.receive(reply)
+        case .put, .deleted, .dropped, .begun, .renamed, .kept, .listed:
+            store.receive(reply)
         case .read(let ticket, let values, let failure)
         where ticket & ControlStore.jobTicketBit != 0:
             store.receive(forJob: ticket, values, failure: failure)
