@@ -66,7 +66,8 @@ extension ControlStore {
     public mutating func receive(
         forJob ticket: UInt64, _ values: [[UInt8]?], failure: String?
     ) {
-        guard let job = jobs.first(where: { $0.ticket == ticket }), case .free(var freeing) = job.work
+        guard let job = jobs.first(where: { $0.ticket == ticket }),
+            case .free(var freeing) = job.work
         else { return }
         job.work = .none
         if let failure {

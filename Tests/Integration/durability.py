@@ -2,9 +2,7 @@
 
 import json
 import os
-import pathlib
 import random
-import signal
 import subprocess
 import threading
 import time
@@ -163,6 +161,7 @@ class Rounds:
             self.started.add(batch)
             # It stays where it is until the next round: nobody else writes to it.
             client.execute_command("GCS.BATCH", "END", batch)
+        self.prepared = time.monotonic()
         return problems
 
     def begin_writing(self):
@@ -243,7 +242,8 @@ class Rounds:
                 try:
                     client.execute_command("GCS.NODE", "ACK", node, last)
                 except redis.ResponseError as error:
-                    problems.append(f"lost: node {node}: {error}")
+                    if cutoff is None or self.prepared <= cutoff:
+                        problems.append(f"lost: node {node}: {error}")
         for number, writer in enumerate(writers):
             self.answered += sum(1 for o in writer.operations if o.answered)
             low = floor[number] if floor else leading(writer, cutoff)
