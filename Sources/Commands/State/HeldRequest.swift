@@ -77,7 +77,8 @@ extension ServerState {
             let key = RecordKey(id, kind)
             if store.isMissing(key) { missing.append(key) }
         }
-        switch commands.recordWords[position] {
+        let named = commands.recordWords[position]
+        switch named {
         case .none: break
         case .task:
             if words.count > 2 { look(try? Call.id(words[2]), .task) }
