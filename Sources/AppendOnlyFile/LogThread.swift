@@ -13,8 +13,8 @@ final class LogThread: Sendable {
     private static let restMilliseconds: Int32 = 1
     /// Bytes of memory that are kept for the next turn.
     private static let keptByteCount = 4 << 20
-    /// Bytes of commands that are read at a time.
-    private static let readByteCount = 256 << 10
+    /// Bytes of commands that are read at a time: at one time in a rest, more than is written in it.
+    private static let readByteCount = 1 << 20
 
     init(_ writer: LogWriter, _ files: consuming sending LogFiles) {
         self.writer = writer

@@ -24,6 +24,8 @@ struct LogCleaner {
     private var phase = Phase.idle
     /// Bytes told in the present epoch.
     private var epochByteCount = 0
+    /// The segments where the epochs before it ended, last first; as many as there are numbers but one.
+    private var epochEnds: [Int] = []
     private var cursor: UInt64 = 0
     private var counted = 0
     private var countedAt: Int64 = 0
@@ -38,8 +40,8 @@ struct LogCleaner {
     private static let stepByteCount = 32 << 10
     /// Bytes told again for each byte written: half of them may be alive still.
     private static let stepFactor = 3
-    /// Epochs that the log is to have, and bytes of one at least.
-    private static let epochs = (count: 6, byteCountMin: 4 << 20)
+    /// Epochs that a log of the size that it should have has, and their numbers.
+    private static let epochs = (count: 5, numberCount: 7)
     /// Batches that are counted at a time, and milliseconds between the times.
     private static let countStep = (batches: 4000, milliseconds: Int64(50))
 
@@ -69,11 +71,7 @@ struct LogCleaner {
         writtenByteCount: Int
     ) -> (isMore: Bool, error: String) {
         store.setLogSegment(status.segments.last ?? 0)
-        epochByteCount += writtenByteCount
-        if epochByteCount > max(status.byteCount / Self.epochs.count, Self.epochs.byteCountMin) {
-            store.advanceLogEpoch()
-            epochByteCount = 0
-        }
+        advanceEpoch(&store, status, writtenByteCount)
         switch phase {
         case .idle:
             guard status.byteCount > 2 * liveByteCount + Self.slackByteCount,
@@ -98,6 +96,25 @@ struct LogCleaner {
             if status.segments.first != segment { phase = .idle }
         }
         return (false, "")
+    }
+
+    /// Begins another epoch after a share of the log, once nothing is left of the one that had its
+    /// number before: what was told then would pass for the last word.
+    private mutating func advanceEpoch(
+        _ store: inout ControlStore, _ status: LogStatus, _ writtenByteCount: Int
+    ) {
+        epochByteCount += writtenByteCount
+        let size = 2 * liveByteCount + Self.slackByteCount
+        guard epochByteCount > size / Self.epochs.count, let first = status.segments.first,
+            let last = status.segments.last
+        else { return }
+        if epochEnds.count == Self.epochs.numberCount - 1 {
+            guard let end = epochEnds.last, end < first else { return }
+            epochEnds.removeLast()
+        }
+        epochEnds.insert(last, at: 0)
+        store.advanceLogEpoch()
+        epochByteCount = 0
     }
 
     /// Goes on when the turn's changes are handed on.
