@@ -22,7 +22,14 @@ public struct DiskQueue: Sendable {
             switch request {
             // No record is written before the log tells of this.
             case .read(_, _, isOrdered: false), .begin: free.append(request)
-            default: held.append((position, request))
+            case .put, .delete, .drop, .clear, .rename: held.append((position, request))
+            // These change nothing, but come after what does.
+            case .read, .scan, .list, .keep:
+                if let last = held.last {
+                    held.append((last.position, request))
+                } else {
+                    free.append(request)
+                }
             }
         }
         return free

@@ -33,11 +33,11 @@ public struct Server: ~Copyable {
     private var outputStart = 0
 
     /// Bytes of input that one connection is read for in a turn.
-    private static let roomByteCount = 256 << 10
+    private static let roomByteCount = 64 << 10
     /// Bytes of reply after which a connection's part of the shared output moves to its own queue.
     private static let chunkByteCountMax = 1 << 20
     /// Bytes of held input after which a turn begins no other request of the connection.
-    private static let drainedByteCountMax = 256 << 10
+    private static let drainedByteCountMax = 64 << 10
     /// Bytes of input taken while a reply is outstanding; then the connection is not read.
     private static let waitingByteCountMax = 1 << 20
 

@@ -200,6 +200,9 @@ class Rounds:
         floor = [leading(writer, None) for writer in writers]
         if self.sync == "everysec":
             floor = [leading(writer, time.monotonic() - WINDOW) for writer in writers]
+        if self.flushes:
+            # Of any age: it would be loaded where there is neither the old log nor a whole new one.
+            (self.server.directory / "dump.gcs").unlink(missing_ok=True)
         client.config_set("appendonly", "no")
         time.sleep(self.random.uniform(0, 0.2))
         try:
