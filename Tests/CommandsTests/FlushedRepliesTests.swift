@@ -1,4 +1,3 @@
-import Foundation
 import Identifiers
 import RESP
 import Server
@@ -13,8 +12,7 @@ import Testing
 /// The same random commands to a server that flushes at random moments and to one that never does:
 /// every reply and every notification is the same.
 @Suite struct FlushedRepliesTests {
-    static let seeds =
-        0..<(ProcessInfo.processInfo.environment["SEEDS"].flatMap { UInt64($0) } ?? 12)
+    static let seeds = SeededRandom.seeds(12)
 
     @Test("flushing changes no reply", arguments: seeds)
     func isInvisible(seed: UInt64) {

@@ -11,9 +11,7 @@ import Testing
 /// What a journal told, taken in by an empty store, gives the same store: for random commands, with
 /// walks that begin it anew in between.
 @Suite struct JournalTests {
-    /// `SEEDS=n` runs the first n; a failure names its seed.
-    static let seeds =
-        0..<(ProcessInfo.processInfo.environment["SEEDS"].flatMap { UInt64($0) } ?? 20)
+    static let seeds = SeededRandom.seeds(20)
 
     @Test("gives the same store", arguments: seeds)
     func isWhole(seed: UInt64) {
@@ -303,6 +301,12 @@ extension JournalTests {
 struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64
     init(seed: UInt64) { state = seed }
+
+    /// The seeds that a test runs: the first `count`, or `SEEDS=n`; a failure names its seed.
+    static func seeds(_ count: UInt64) -> Range<UInt64> {
+        0..<(ProcessInfo.processInfo.environment["SEEDS"].flatMap { UInt64($0) } ?? count)
+    }
+
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state

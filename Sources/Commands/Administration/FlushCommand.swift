@@ -30,8 +30,7 @@ extension ServerState {
     /// The lines of INFO's section Flush.
     var flushLines: [String] {
         let window = settings.flushWindowByteCount
-        let isBehind =
-            settings.flushPolicy == .simple && store.heldByteCount > window + window / 8
+        let isBehind = store.heldByteCount > flushPolicy?.ceilingByteCount ?? .max
         return [
             "flush_policy:\(settings.flushPolicy.rawValue)",
             "flush_target:\(settings.flushTarget.rawValue)", "flush_state:\(flushStateWord)",

@@ -9,10 +9,12 @@ public struct FlushState {
     public var hasDisk = false
     /// Bytes of the files on disk, as far as known; set by the owner.
     public var diskByteCount = 0
-    /// Records that one slice looks at: about 0.2 ms when they are of 1 KB.
+    /// Records that one slice looks at.
     var sliceBudget = 256
     /// Whether requests are looked at before they run: records are on disk, or memory is nearly full.
     @usableFromInline var isWatching = false
+    /// Bytes of records above which writes wait, as of the last slice.
+    var ceilingByteCount = Int.max
     /// Whether writes wait for the disk.
     public internal(set) var isThrottling = false
     /// Milliseconds since 1970 when the policy's last period began.
@@ -60,18 +62,17 @@ extension ServerState {
         !isLoading && (settings.flushTarget == .discard || flush.hasDisk)
     }
 
-    /// Bytes of records above which writes wait; `nil` when they do not.
-    private var ceiling: Int? {
-        guard settings.flushPolicy == .simple, canFlush, store.flushFailure == nil else {
-            return nil
-        }
-        return settings.flushWindowByteCount + settings.flushWindowByteCount / 8
+    /// Bytes of records above which writes wait; the greatest number when they do not.
+    private var ceilingByteCount: Int {
+        guard canFlush, store.flushFailure == nil else { return .max }
+        return flushPolicy?.ceilingByteCount ?? .max
     }
 
     /// Does a slice of flushing between turns.
     ///
     /// - Returns: whether more can be done at once.
     public mutating func advanceFlush() -> Bool {
+        flush.ceilingByteCount = ceilingByteCount
         guard canFlush || store.hasDiskParts || store.isFlushing else { return false }
         let demand = canFlush ? flushDemand() : FlushDemand()
         var isMore = false
@@ -198,8 +199,7 @@ extension ServerState {
 
     /// Whether memory has no room for more records until some were flushed.
     private var isFull: Bool {
-        guard let ceiling, store.heldByteCount > ceiling else { return false }
-        return !store.isFlushExhausted
+        store.heldByteCount > flush.ceilingByteCount && !store.isFlushExhausted
     }
 
     private mutating func resumeThrottled() {
