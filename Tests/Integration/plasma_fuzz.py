@@ -323,7 +323,8 @@ class State:
 
     def __init__(self, store):
         place = pathlib.Path(f"/proc/{store.process.pid}")
-        self.descriptors = len(list((place / "fd").iterdir()))
+        self.targets = targets(place / "fd")
+        self.descriptors = len(self.targets)
         text = debug_text(store)
         facts = dict(re.findall(r"^(\w+) (\d+)", text, re.MULTILINE))
         self.objects, self.used = int(facts["objects"]), int(facts["used"])
@@ -332,6 +333,15 @@ class State:
     def __str__(self):
         return (f"{self.descriptors} descriptors, {self.objects} objects of {self.used} bytes, "
                 f"{self.mapped} bytes of object files")
+
+
+def targets(place):
+    """What the descriptors are."""
+    found = []
+    for link in place.iterdir():
+        with contextlib.suppress(OSError):
+            found.append(f"{link.name}={os.readlink(link)}")
+    return sorted(found)
 
 
 def debug_text(store):
@@ -388,7 +398,8 @@ def wait_for(store, before):
         if (after.descriptors <= before.descriptors + 1 and after.objects == before.objects
                 and after.used == before.used and after.mapped <= before.mapped + (1 << 20)):
             return after
-        assert time.monotonic() < end, f"before: {before}; 15 s afterwards: {after}"
+        assert time.monotonic() < end, (
+            f"before: {before}; 15 s afterwards: {after}: {' '.join(after.targets)}")
         delete_all_but(store, [MINE, OTHER])
         time.sleep(0.1)
 
