@@ -4,8 +4,10 @@ internal import CLibevent
 ///
 /// The descriptor is not owned. For connections that matter by the microsecond see `Transport`.
 public final class Watch {
-    /// What to wait for.
-    public enum Interest: Sendable { case readable, writable }
+    /// What to wait for: until the descriptor is ready, or until it becomes ready once more.
+    ///
+    /// Of one descriptor, `readableAgain` may not be active together with the others.
+    public enum Interest: Sendable { case readable, writable, readableAgain }
 
     private var event: OpaquePointer?
     private let body: () -> Void
@@ -18,7 +20,12 @@ public final class Watch {
         body: @escaping () -> Void
     ) {
         self.body = body
-        let mask = (interest == .readable ? EV_READ : EV_WRITE) | EV_PERSIST
+        let mask =
+            switch interest {
+            case .readable: EV_READ | EV_PERSIST
+            case .writable: EV_WRITE | EV_PERSIST
+            case .readableAgain: EV_READ | EV_PERSIST | EV_ET
+            }
         let context = Unmanaged.passUnretained(self).toOpaque()
         event = event_new(loop.base, descriptor, Int16(mask), watchFired, context)
         setActive(isActive)

@@ -1,4 +1,3 @@
-internal import Glibc
 public import PlasmaProtocol
 
 /// One client: what it sent and was not worked on, what it is owed, what it is being done for it.
@@ -23,8 +22,8 @@ public final class Session {
     var refusal: Refusal?
     /// Whether a byte that carries a socket has to come next.
     var isAwaitingDescriptor = false
-    /// A descriptor that was received and not used; -1 for none.
-    private var passedDescriptor: Int32 = -1
+    /// A socket that came before the Subscribe that it belongs to was worked on.
+    public internal(set) var passed: PassedSocket?
     /// Segments whose descriptor was sent, one bit each.
     var knownSegments: UInt64 = 0
     /// The client's notifications.
@@ -55,22 +54,20 @@ public final class Session {
         self.processID = processID
     }
 
-    deinit { if passedDescriptor >= 0 { close(passedDescriptor) } }
-
-    /// Keeps a descriptor for the Subscribe that it belongs to; a second one is not expected.
-    func accept(_ descriptor: Int32) {
-        guard passedDescriptor < 0 else {
-            close(descriptor)
-            failure = "sent a descriptor that nothing asked for"
-            return
-        }
-        passedDescriptor = descriptor
+    /// Keeps a socket for the Subscribe that it belongs to; a second one is not expected.
+    func accept(_ socket: PassedSocket) {
+        if passed != nil { refusePassed() } else { passed = socket }
     }
 
-    func takeDescriptor() -> Int32? {
-        guard passedDescriptor >= 0 else { return nil }
-        defer { passedDescriptor = -1 }
-        return passedDescriptor
+    /// Drops a client whose socket no Subscribe can claim any more: all that it sent is worked on.
+    func checkPassed() {
+        guard passed != nil, input.isEmpty, !isAwaitingDescriptor else { return }
+        refusePassed()
+    }
+
+    private func refusePassed() {
+        passed = nil
+        failure = "sent a descriptor that nothing asked for"
     }
 
     /// Whether the client must be closed now.
@@ -92,8 +89,8 @@ struct Refusal {
 
 /// A client's notifications: what it was not sent yet, and how far its first full report is.
 public final class Subscription {
-    /// The socket that the client gave; closed with the subscription.
-    public let descriptor: Int32
+    /// What the client gave for them.
+    public let socket: PassedSocket
     /// Notifications not sent.
     public var queue = ByteBuffer()
     /// Bytes of the first notification in the queue when a part of it was sent.
@@ -106,18 +103,10 @@ public final class Subscription {
     let sealedOrderMax: UInt64
     /// Whether more came than the limit allows, or the socket is broken.
     public internal(set) var isBroken = false
-    /// For the owner of the socket.
-    public var context: AnyObject?
 
-    init(descriptor: Int32, sealedOrderMax: UInt64) {
-        self.descriptor = descriptor
+    init(_ socket: PassedSocket, sealedOrderMax: UInt64) {
+        self.socket = socket
         self.sealedOrderMax = sealedOrderMax
-    }
-
-    deinit {
-        // Its watches first: the client has the same open file, so that closing would not end them.
-        context = nil
-        close(descriptor)
     }
 
     /// Bytes to send in one system call: whole notifications, as many as fit into `limit`.

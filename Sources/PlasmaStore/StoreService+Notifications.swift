@@ -3,13 +3,15 @@ internal import PlasmaProtocol
 extension StoreService {
     func subscribe(_ session: Session) {
         session.isAwaitingDescriptor = false
-        guard let descriptor = session.takeDescriptor() else {
+        guard let socket = session.passed else {
             session.failure = "subscribe came without a descriptor"
             return
         }
+        session.passed = nil
         endSubscription(session)
-        session.subscription = Subscription(
-            descriptor: descriptor, sealedOrderMax: store.order)
+        // The client may have closed its side before its turn came.
+        guard socket.isOpen else { return }
+        session.subscription = Subscription(socket, sealedOrderMax: store.order)
         // What was recorded for others belongs to this subscriber's first report as well.
         tellSubscribers()
         subscribers.append(session)
@@ -17,9 +19,17 @@ extension StoreService {
         enqueue(session)
     }
 
-    /// Ends a client's notifications and closes the socket that it gave for them.
-    public func endSubscription(_ session: Session) {
-        guard session.subscription != nil else { return }
+    /// Closes a socket that a client gave, and ends the notifications that go there.
+    ///
+    /// When its Subscribe was not worked on yet, that one ends as soon as it begins.
+    public func end(_ socket: PassedSocket, of session: Session) {
+        if session.passed === socket { socket.giveUp() }
+        if session.subscription?.socket === socket { endSubscription(session) }
+    }
+
+    func endSubscription(_ session: Session) {
+        guard let subscription = session.subscription else { return }
+        subscription.socket.giveUp()
         session.subscription = nil
         subscribers.removeAll { $0 === session }
         store.notifications.isRecording = !subscribers.isEmpty

@@ -101,6 +101,7 @@ extension StoreService {
     func afterRun(_ session: Session) {
         wakeSatisfied()
         wakeSpilling()
+        if session.passed != nil { session.checkPassed() }
         if session.isWaiting, isTooFarAhead(session) {
             session.failure =
                 "sent \(session.input.count) bytes while waiting for a reply, limit is "

@@ -72,6 +72,7 @@ public final class StoreService {
         leaveSpilling(session)
         session.input.consume(session.input.count)
         session.output.clear()
+        session.passed = nil
         endSubscription(session)
         count(session)
         enqueue(session)
@@ -84,8 +85,9 @@ public final class StoreService {
     public func receive(
         _ session: Session, _ bytes: UnsafeRawBufferPointer, descriptor: Int32? = nil
     ) {
+        let passed = descriptor.map(PassedSocket.init(adopting:))
         guard !session.isClosing, !session.isFinished else { return }
-        if let descriptor { session.accept(descriptor) }
+        if let passed { session.accept(passed) }
         if session.input.isEmpty, session.operation == nil {
             let consumed = run(session, bytes)
             session.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))

@@ -18,7 +18,7 @@ extension Connection {
             let count = subscription.sendableByteCount(limit: Self.notifiedByteCountOnce)
             let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
             let sent = send(
-                subscription.descriptor, queued.baseAddress, count, flags)
+                subscription.socket.descriptor, queued.baseAddress, count, flags)
             guard sent > 0 else {
                 if !isTransient(errno) { reason = String(cString: strerror(errno)) }
                 break
@@ -31,75 +31,107 @@ extension Connection {
             reason = "more than \(limit) bytes of notifications wait to be read"
         }
         if let reason {
-            endSubscription(because: reason)
+            end(subscription.socket, because: reason)
             return
         }
         if subscription.queue.isEmpty { subscription.queue.reset(keeping: 64 << 10) }
         if isSent, subscription.isReporting { program.service.resume(session) }
-        watch(subscription)
+        watch(subscription.socket, isSending: !subscription.queue.isEmpty)
     }
 
-    private func endSubscription(because reason: String) {
-        program.logClient("subscription of process \(session.processID) ended: \(reason)")
-        program.service.endSubscription(session)
-    }
-
-    private func watch(_ subscription: Subscription) {
-        if subscription.context == nil {
-            subscription.context = SubscriptionWatches(
-                program.loop, subscription.descriptor,
-                onReadable: { [unowned self] in checkEnd() },
+    /// Waits for the end of a socket that the client passed, from its arrival on.
+    func watch(_ socket: PassedSocket, isSending: Bool = false) {
+        guard socket.descriptor >= 0 else { return }
+        if socket.context == nil {
+            socket.context = PassedSocketWatches(
+                program.loop, socket.descriptor,
+                onReadable: { [unowned self, unowned socket] in checkEnd(socket) },
                 onWritable: { [unowned self] in
                     program.updateTime()
                     flush(program)
                 })
         }
-        (subscription.context as? SubscriptionWatches)?.writable
-            .setActive(!subscription.queue.isEmpty)
+        (socket.context as? PassedSocketWatches)?.setSending(isSending)
     }
 
-    /// The notification socket has something to read: its end, or what should not be there.
+    /// The socket has something to read: its end, or what should not be there.
     ///
     /// Bytes may carry descriptors, this very connection's other end among them: left unread, they
     /// would keep it open after the client has gone.
-    private func checkEnd() {
-        guard let subscription = session.subscription else { return }
+    private func checkEnd(_ socket: PassedSocket) {
         var byte: UInt8 = 0
-        let count = recv(subscription.descriptor, &byte, 1, Int32(MSG_DONTWAIT))
+        let count = recv(socket.descriptor, &byte, 1, Int32(MSG_DONTWAIT))
         if count < 0, isTransient(errno) { return }
-        if count == 0, isHalfOpen(subscription.descriptor) {
-            (subscription.context as? SubscriptionWatches)?.readable.setActive(false)
+        if count == 0, isHalfOpen(socket.descriptor) {
+            (socket.context as? PassedSocketWatches)?.isHalfOpen = true
             return
         }
-        endSubscription(
-            because: count > 0 ? "the client sent bytes to it" : "the client has closed it")
+        end(socket, because: count > 0 ? "the client sent bytes to it" : "the client has closed it")
+    }
+
+    private func end(_ socket: PassedSocket, because reason: String) {
+        program.logClient("subscription of process \(session.processID) ended: \(reason)")
+        program.service.end(socket, of: session)
     }
 }
 
-/// What the loop waits for on a notification socket.
-private final class SubscriptionWatches {
-    let readable: Watch
-    let writable: Watch
+/// What the loop waits for on a socket for notifications.
+private final class PassedSocketWatches {
+    private let readable: Watch
+    /// For a socket that stays readable, as its other side writes no more.
+    private let readableAgain: Watch
+    private let writable: Watch
 
     init(
         _ loop: Loop, _ descriptor: Int32, onReadable: @escaping () -> Void,
         onWritable: @escaping () -> Void
     ) {
         readable = Watch(loop, descriptor, .readable, body: onReadable)
+        readableAgain = Watch(
+            loop, descriptor, .readableAgain, isActive: false, body: onReadable)
         writable = Watch(loop, descriptor, .writable, isActive: false, body: onWritable)
+    }
+
+    deinit {
+        // Inside its own call a watch outlives this, and the descriptor.
+        for watch in [readable, readableAgain, writable] { watch.setActive(false) }
+    }
+
+    /// Whether the other side only said that it writes no more; its end is still to come.
+    var isHalfOpen = false {
+        didSet { setSending(writable.isActive) }
+    }
+
+    func setSending(_ isSending: Bool) {
+        readable.setActive(!isHalfOpen)
+        if isSending { readableAgain.setActive(false) }
+        writable.setActive(isSending)
+        // One that waits for room hears of the end as well.
+        if isHalfOpen, !isSending { readableAgain.setActive(true) }
     }
 }
 
 /// Why a passed descriptor cannot be for notifications; `nil` when it can.
 ///
-/// A client's end of a connection to this store would, held here, keep that connection open for
-/// ever.
+/// What is in the queue of any other kind of socket cannot all be seen: a line of clients, a message
+/// of no bytes. A client's end of a connection to this store, held there or here, would keep that
+/// connection open for ever.
 func reasonToRefuse(_ descriptor: Int32, from connection: Int32) -> String? {
-    guard let peer = address(descriptor, getpeername) else {
-        return errno == ENOTSOCK ? "it is not a socket" : nil
+    guard let domain = option(SO_DOMAIN, of: descriptor) else { return "it is not a socket" }
+    guard domain == AF_UNIX, option(SO_TYPE, of: descriptor) == Int32(SOCK_STREAM.rawValue) else {
+        return "it is not a local stream socket"
     }
+    guard let peer = address(descriptor, getpeername) else { return "it is not connected" }
     guard let own = address(connection, getsockname), own == peer else { return nil }
     return "it is an end of a connection to this store"
+}
+
+/// A number that the system has for a socket; `nil` when it is none.
+private func option(_ name: Int32, of descriptor: Int32) -> Int32? {
+    var value: Int32 = 0
+    var byteCount = socklen_t(MemoryLayout<Int32>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, name, &value, &byteCount) == 0 else { return nil }
+    return value
 }
 
 /// What a call says of a socket's address, as bytes; `nil` when it fails, or there is no name.

@@ -45,7 +45,6 @@ final class Connection {
     /// Stops watching; the sockets close with the last references.
     func close() {
         isOpen = false
-        session.subscription?.context = nil
         // Inside its own call a watch outlives this.
         readWatch?.setActive(false)
         writeWatch?.setActive(false)
@@ -76,16 +75,6 @@ extension Connection {
         flush(program)
     }
 
-    /// A descriptor that was received, if it may be one for notifications.
-    private func accepted(_ descriptor: Int32) -> Int32? {
-        if let reason = reasonToRefuse(descriptor, from: socket.number) {
-            program.logClient("descriptor of process \(session.processID) not taken: \(reason)")
-            Glibc.close(descriptor)
-            return nil
-        }
-        return descriptor
-    }
-
     /// Reads once; says how many bytes, `nil` when nothing more is to be had now.
     private func receiveOnce(_ program: Program) -> Int? {
         let missing = program.service.missingByteCount(session)
@@ -105,8 +94,12 @@ extension Connection {
         } else {
             bytes = UnsafeRawBufferPointer(start: room, count: count)
         }
-        program.service.receive(
-            session, bytes, descriptor: descriptor < 0 ? nil : accepted(descriptor))
+        if descriptor >= 0, let reason = reasonToRefuse(descriptor, from: socket.number) {
+            Glibc.close(descriptor)
+            program.drop(self, because: "the descriptor that it sent was not taken: \(reason)")
+            return nil
+        }
+        program.service.receive(session, bytes, descriptor: descriptor < 0 ? nil : descriptor)
         return count == capacity ? count : nil
     }
 }
@@ -125,6 +118,7 @@ extension Connection {
             sendReplies(program)
             guard isOpen else { return }
         }
+        if let passed = session.passed { watch(passed) }
         if session.subscription != nil { sendNotifications() }
         program.service.count(session)
         readWatch?.setActive(program.service.wantsInput(session))

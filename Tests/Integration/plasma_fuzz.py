@@ -18,6 +18,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import tempfile
 import time
 
@@ -25,6 +26,9 @@ import programs
 from plasma_wire import Raw, field, frame, listed_ids, table
 
 SIZE = 16 << 20
+FALLBACK_SIZE = 4 << 20
+# Files for four times the capacity and 16 MiB, in memory and on the disk; and the pages at their ends.
+FILE_BYTES_MAX = 4 * (SIZE + FALLBACK_SIZE) + 2 * (16 << 20) + (1 << 20)
 # Clients that are kept open at a time.
 OPEN_COUNT_MAX = 24
 WATCH_PAUSE = 0.05
@@ -177,9 +181,9 @@ def bytes_to_send(source):
 # ---- hostile clients
 
 
-def descriptors(source, own):
-    """Open files to pass, and those to close afterwards."""
-    kind = source.randrange(7)
+def descriptors(source, own, ends):
+    """Open files to pass, and those to close afterwards; `ends` are for other clients to pass."""
+    kind = source.randrange(10)
     if kind == 0:
         near, far = socket.socketpair()
         far.setblocking(source.random() < 0.5)
@@ -199,15 +203,37 @@ def descriptors(source, own):
     if kind == 5:
         listening = socket.socket()
         return [listening.fileno()], [listening]
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    return [far.fileno()], [near, far]
+    if kind == 6:
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        return [far.fileno()], [near, far]
+    if kind == 7:
+        # The sender's own end waits in the queue of what it passes.
+        near, far = socket.socketpair(
+            socket.AF_UNIX, source.choice([socket.SOCK_STREAM, socket.SOCK_SEQPACKET]))
+        if source.random() < 0.5:
+            near.send(b"")
+        near.sendmsg([b"x"], rights([own.fileno()]))
+        return [far.fileno()], [near, far]
+    if not ends:
+        ends += socket.socketpair()
+    # Both ends of a pair come from two clients, or from one.
+    end = ends.pop()
+    if source.random() < 0.3:
+        with contextlib.suppress(OSError):
+            end.sendmsg([b"x"], rights([own.fileno()]), socket.MSG_DONTWAIT)
+    return [end.fileno()], [end]
+
+
+def rights(numbers):
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", numbers))]
 
 
 class Hostile:
     """One connection; sends now and then, and reads only sometimes."""
 
-    def __init__(self, source, path):
+    def __init__(self, source, path, ends):
         self.source = source
+        self.ends = ends
         self.kept = []
         self.unsent = b""
         self.socket = socket.socket(socket.AF_UNIX)
@@ -244,12 +270,12 @@ class Hostile:
 
     def pass_descriptors(self):
         """As a part of Subscribe, or where nobody asked for one."""
-        numbers, files = descriptors(self.source, self.socket)
+        numbers, files = descriptors(self.source, self.socket, self.ends)
         if self.source.random() < 0.7:
             self.send(frame(23, table()))
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", numbers))]
+        data = self.source.choice([b"\0", b"\0", b"xy", valid(self.source)])
         with contextlib.suppress(BlockingIOError):
-            self.socket.sendmsg([self.source.choice([b"\0", b"\0", b"xy", valid(self.source)])], rights)
+            self.socket.sendmsg([data], rights(numbers))
         if self.source.random() < 0.3 and len(self.kept) < 4:
             self.kept += files
         else:
@@ -269,32 +295,74 @@ def close(files):
 # ---- the client that must be served
 
 
-def watch(path, stop, results):
-    """Uses the store all the time; reports how often and the longest wait, or what went wrong."""
-    raw = Raw(path)
-    raw.socket.settimeout(ANSWER_SECONDS_MAX)
-    count, longest = 0, 0.0
-    try:
-        reply = raw.ask(3, table(MINE, ("B", 0), b"precious", b"meta", b"12345678"))
-        assert reply[0] == 4, reply
-        file = pin(raw, MINE)
-        results.put("ready")
-        while not stop.is_set():
-            begin = time.monotonic()
-            assert raw.ask(15, table(MINE))[0] == 16
-            # One that may evict could have to wait for a node manager, which a hostile one may be.
-            kind, _ = raw.ask(3, table(OTHER, ("B", 0), b"y" * 500, b"", b"12345678"))
-            assert kind == 4, kind
-            kind, body = raw.ask(13, table(1, [OTHER]))
-            assert kind == 14, kind
-            longest = max(longest, time.monotonic() - begin)
-            count += 1
-            assert os.pread(file[0], 12, file[1]) == b"preciousmeta", "its object has changed"
-            time.sleep(WATCH_PAUSE)
-        os.close(file[0])
-        results.put((count, longest))
-    except Exception as error:  # noqa: BLE001: whatever it was is what has to be told
-        results.put(f"after {count} rounds: {error!r}")
+class Watcher:
+    """A client in a process of its own; at rest it holds one object, which it uses."""
+
+    def __init__(self, store):
+        self.begins, self.stops, self.ends = (multiprocessing.Event() for _ in range(3))
+        self.results = multiprocessing.Queue()
+        self.process = multiprocessing.Process(target=self.run, args=(store,), daemon=True)
+        self.process.start()
+        said = self.results.get(timeout=30)
+        assert said == "ready", said
+
+    def begin(self):
+        self.begins.set()
+
+    def check(self):
+        """Fails when it was not served."""
+        assert self.results.empty(), f"the other client was not served: {self.results.get()}"
+
+    def rest(self):
+        """Ends its rounds; how many there were, and the longest wait."""
+        self.stops.set()
+        said = self.results.get(timeout=30)
+        assert isinstance(said, tuple), f"the other client was not served: {said}"
+        return said
+
+    def end(self):
+        self.ends.set()
+        said = self.results.get(timeout=30)
+        assert said == "its object is as it was", said
+        self.process.join()
+
+    def run(self, store):
+        """Uses the store from `begin` to `rest`; reports what came of it, or what went wrong."""
+        self.count, self.longest = 0, 0.0
+        try:
+            raw = Raw(store)
+            raw.socket.settimeout(ANSWER_SECONDS_MAX)
+            reply = raw.ask(3, table(MINE, ("B", 0), b"precious", b"meta", b"12345678"))
+            assert reply[0] == 4, reply
+            file = pin(raw, MINE)
+            self.results.put("ready")
+            self.begins.wait()
+            while not self.stops.is_set():
+                self.ask_once(raw)
+                check_bytes(file)
+                time.sleep(WATCH_PAUSE)
+            self.results.put((self.count, self.longest))
+            self.ends.wait()
+            check_bytes(file)
+            self.results.put("its object is as it was")
+        except Exception as error:  # noqa: BLE001: whatever it was is what has to be told
+            self.results.put(f"after {self.count} rounds: {error!r}")
+
+    def ask_once(self, raw):
+        begin = time.monotonic()
+        assert raw.ask(15, table(MINE))[0] == 16
+        # One that may evict could have to wait for a node manager, which a hostile one may be.
+        kind, _ = raw.ask(3, table(OTHER, ("B", 0), b"y" * 500, b"", b"12345678"))
+        assert kind == 4, kind
+        kind, _ = raw.ask(13, table(1, [OTHER]))
+        assert kind == 14, kind
+        self.longest = max(self.longest, time.monotonic() - begin)
+        self.count += 1
+
+
+def check_bytes(file):
+    descriptor, offset = file
+    assert os.pread(descriptor, 12, offset) == b"preciousmeta", "its object has changed"
 
 
 def pin(raw, one):
@@ -322,26 +390,48 @@ class State:
     """What must not grow."""
 
     def __init__(self, store):
-        place = pathlib.Path(f"/proc/{store.process.pid}")
-        self.targets = targets(place / "fd")
-        self.descriptors = len(self.targets)
-        text = debug_text(store)
-        facts = dict(re.findall(r"^(\w+) (\d+)", text, re.MULTILINE))
+        self.open = open_files(store)
+        files = [status for target, status in self.open.values() if is_object_file(target)]
+        self.descriptors = len(self.open) - len(files)
+        self.files = len(files)
+        self.mapped = sum(status.st_blocks * 512 for status in files)
+        self.file_bytes = sum(status.st_size for status in files)
+        facts = dict(re.findall(r"^(\w+) (\d+)", debug_text(store), re.MULTILINE))
         self.objects, self.used = int(facts["objects"]), int(facts["used"])
-        self.mapped = object_bytes(place / "fd")
 
     def __str__(self):
-        return (f"{self.descriptors} descriptors, {self.objects} objects of {self.used} bytes, "
-                f"{self.mapped} bytes of object files")
+        return (f"{self.objects} objects of {self.used} bytes, {self.mapped} bytes in "
+                f"{self.files} object files, {self.descriptors} other descriptors")
+
+    def is_as(self, before):
+        """Whether nothing is left over.
+
+        Object files stay as long as the store runs, by design: what counts is the memory in them.
+        """
+        return (self.descriptors <= before.descriptors and self.objects == before.objects
+                and self.used == before.used and self.mapped <= before.mapped + (1 << 20))
 
 
-def targets(place):
-    """What the descriptors are."""
-    found = []
-    for link in place.iterdir():
+def open_files(store):
+    """What the descriptors are: the target and the status of each."""
+    found = {}
+    for link in pathlib.Path(f"/proc/{store.process.pid}/fd").iterdir():
         with contextlib.suppress(OSError):
-            found.append(f"{link.name}={os.readlink(link)}")
-    return sorted(found)
+            found[int(link.name)] = os.readlink(link), os.stat(link)
+    return found
+
+
+def is_object_file(target):
+    return "plasma" in target and "deleted" in target
+
+
+def told(store, state):
+    """All that is open, and the local sockets as the system knows them."""
+    lines = [f"{number} {target}" for number, (target, _) in sorted(state.open.items())]
+    with contextlib.suppress(OSError):
+        sockets = subprocess.run(["ss", "-xapn"], capture_output=True, text=True, check=False)
+        lines += [line for line in sockets.stdout.splitlines() if f"pid={store.process.pid}," in line]
+    return "\n".join([*lines, debug_text(store)])
 
 
 def debug_text(store):
@@ -351,23 +441,13 @@ def debug_text(store):
     return body.decode("latin-1").replace("\0", "\n")
 
 
-def object_bytes(place):
-    total = 0
-    for link in place.iterdir():
-        with contextlib.suppress(OSError):
-            target = os.readlink(link)
-            if "plasma" in target and "deleted" in target:
-                total += os.stat(link).st_blocks * 512
-    return total
-
-
 def hurt(store, source, seconds, alive):
     """Hostile clients for so long; how many there were, and what they did."""
-    clients, opened, acted = [], 0, 0
+    clients, ends, opened, acted = [], [], 0, 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if len(clients) < OPEN_COUNT_MAX and (not clients or source.random() < 0.4):
-            clients.append(Hostile(source, store.socket))
+            clients.append(Hostile(source, store.socket, ends))
             opened += 1
         client = source.choice(clients)
         acted += 1
@@ -379,6 +459,7 @@ def hurt(store, source, seconds, alive):
             alive()
     for client in clients:
         client.close()
+    close(ends)
     return opened, acted
 
 
@@ -395,11 +476,10 @@ def wait_for(store, before):
     end = time.monotonic() + 15
     while True:
         after = State(store)
-        if (after.descriptors <= before.descriptors + 1 and after.objects == before.objects
-                and after.used == before.used and after.mapped <= before.mapped + (1 << 20)):
+        if after.is_as(before):
             return after
         assert time.monotonic() < end, (
-            f"before: {before}; 15 s afterwards: {after}: {' '.join(after.targets)}")
+            f"before: {before}; 15 s afterwards: {after}\n{told(store, after)}")
         delete_all_but(store, [MINE, OTHER])
         time.sleep(0.1)
 
@@ -407,29 +487,18 @@ def wait_for(store, before):
 def fuzz(store, seed, seconds):
     """One run against a store that was just started; prints what it came to."""
     print(f"SEED={seed}", flush=True)
-    source = random.Random(seed)
-    stop, results = multiprocessing.Event(), multiprocessing.Queue()
-    watcher = multiprocessing.Process(target=watch, args=(store, stop, results), daemon=True)
-    watcher.start()
-    said = results.get(timeout=30)
-    assert said == "ready", said
+    watcher = Watcher(store)
     before = State(store)
-
-    def alive():
-        if not results.empty():
-            raise AssertionError(f"seed {seed}: the other client was not served: {results.get()}")
-
-    opened, acted = hurt(store, source, seconds, alive)
-    assert store.is_running(), f"seed {seed}: the store ended: {store.process.poll()}"
+    watcher.begin()
+    opened, acted = hurt(store, random.Random(seed), seconds, watcher.check)
+    assert store.is_running(), f"the store ended: {store.process.poll()}"
+    count, longest = watcher.rest()
     after = wait_for(store, before)
-    stop.set()
-    said = results.get(timeout=30)
-    assert isinstance(said, tuple), f"seed {seed}: the other client was not served: {said}"
-    watcher.join()
-    count, longest = said
+    watcher.end()
     print(f"{opened} hostile clients did {acted} things in {seconds:.0f} s; the other client asked "
           f"{3 * count} times and waited at most {longest * 1000:.1f} ms")
     print(f"before: {before}; afterwards: {after}")
+    assert after.file_bytes <= FILE_BYTES_MAX, f"object files have {after.file_bytes} bytes"
     assert count > seconds / 0.1 * 0.5, f"only {count} rounds of the other client"
     assert store.stop(signal.SIGTERM) == 0, store.log_text()[-4000:]
     assert "AddressSanitizer" not in store.log_text(), store.log_text()[-8000:]
@@ -441,7 +510,7 @@ def store_of(seed, directory):
     store = programs.Store(directory, size=SIZE)
     if seed % 2 == 0:
         store.args += [
-            "-e", f"{directory}/external", "--fallback-bytes", "4m", "--fallback-dir",
+            "-e", f"{directory}/external", "--fallback-bytes", str(FALLBACK_SIZE), "--fallback-dir",
             str(directory)]
     return store
 

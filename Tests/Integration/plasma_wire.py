@@ -1,5 +1,6 @@
 """The object store's wire, written by hand: frames, and a client without manners."""
 
+import array
 import socket
 import struct
 
@@ -151,6 +152,17 @@ class Raw:
 
     def close(self):
         self.socket.close()
+
+
+def pass_descriptor(raw, data, *descriptors):
+    """Sends bytes that carry descriptors."""
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+    raw.socket.sendmsg([data], rights)
+
+
+def subscribe(raw, descriptor):
+    raw.send(frame(23, table()))
+    pass_descriptor(raw, b"\0", descriptor)
 
 
 def answers(store):

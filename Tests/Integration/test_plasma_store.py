@@ -15,7 +15,7 @@ import time
 import pytest
 
 import programs
-from plasma_wire import Raw, answers, frame, table
+from plasma_wire import Raw, answers, frame, subscribe, table
 import pyarrow_suite
 
 SMALL = 16 << 20
@@ -38,12 +38,6 @@ def object_id(number):
 
 ID = b"\x00" * 7 + b"\x2a" + b"task-one" + b"\x80\x00\x00\x01"
 OTHER = b"\x00" * 7 + b"\x2a" + b"task-two" + b"\x80\x00\x00\x01"
-
-
-def subscribe(raw, descriptor):
-    raw.send(frame(23, table()))
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
-    raw.socket.sendmsg([b"\0"], rights)
 
 
 def send_descriptors(raw, data, count):
@@ -166,58 +160,6 @@ def test_a_bad_client_harms_nobody(ours, case):
         assert "dropped" in ours.log_text()
     raw.close()
     assert answers(ours)
-
-
-def descriptor_count(store):
-    return len(list(pathlib.Path(f"/proc/{store.process.pid}/fd").iterdir()))
-
-
-def in_flight(raw):
-    """A socket in whose queue the client's own end of its connection waits to be received."""
-    near, far = socket.socketpair()
-    near.sendmsg([b"x"], [
-        (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [raw.socket.fileno()]))])
-    return far.fileno(), [near, far]
-
-
-def dead_end(raw):
-    near, far = socket.socketpair()
-    near.close()
-    return far.fileno(), [far]
-
-
-@pytest.mark.parametrize("give", [
-    lambda raw: (raw.socket.fileno(), []), in_flight, dead_end,
-], ids=["its own connection", "its own connection in flight", "a socket nobody reads"])
-def test_what_a_client_passes_does_not_keep_it_alive(ours, give):
-    raws = [Raw(ours) for _ in range(5)]
-    for number, raw in enumerate(raws):
-        raw.create(ID[:-1] + bytes([number]))
-    before = descriptor_count(ours)
-    for raw in raws:
-        descriptor, files = give(raw)
-        subscribe(raw, descriptor)
-        for file in files:
-            file.close()
-    programs.wait_until(lambda: descriptor_count(ours) <= before, "its sockets are given up")
-    for raw in raws:
-        raw.close()
-    programs.wait_until(
-        lambda: descriptor_count(ours) <= before - len(raws), "the clients are forgotten")
-    other = Raw(ours)
-    assert b"objects 0" in other.ask(30, table())[1]
-
-
-def test_a_subscriber_that_only_says_it_writes_no_more_is_told(ours):
-    raw = Raw(ours)
-    near, far = socket.socketpair()
-    subscribe(raw, far.fileno())
-    far.close()
-    near.shutdown(socket.SHUT_WR)
-    assert raw.ask(15, table(ID))[0] == 16
-    raw.create_sealed(ID)
-    near.settimeout(5)
-    assert len(near.recv(1000)) > 20
 
 
 def test_a_node_manager_of_endless_patience_harms_nobody(ours):

@@ -10,7 +10,7 @@ import Testing
         arguments: [(100, 1000), (300, 7), (1, 1), (5000, 60), (250, 128)])
     func cuts(limit: Int, taken: Int) throws {
         let subscription = Subscription(
-            descriptor: open("/dev/null", O_WRONLY), sealedOrderMax: 0)
+            PassedSocket(adopting: open("/dev/null", O_WRONLY)), sealedOrderMax: 0)
         var ends: Set<Int> = []
         for index in 0..<50 {
             let rows = (0...index % 4).map {
