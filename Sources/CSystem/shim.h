@@ -71,6 +71,12 @@ static inline int gcs_accept(int fd) {
     return (int)syscall(SYS_accept4, fd, NULL, NULL, 02000000 | 04000 /* SOCK_CLOEXEC | SOCK_NONBLOCK */);
 }
 
+/// Has urgent bytes read in their turn: those that are skipped take the descriptors with them along, unseen.
+static inline void gcs_read_urgent(int socket) {
+    int on = 1;
+    (void)setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+}
+
 /// Sends one byte that carries `passed`. Returns 1, or -1 with errno.
 static inline ssize_t gcs_send_descriptor(int socket, int passed) {
     char byte = 0;
@@ -114,6 +120,33 @@ static inline ssize_t gcs_receive_descriptor(int socket, void *bytes, size_t cap
         }
     }
     return count;
+}
+
+/// The most descriptors that the system lets one message carry.
+enum { GCS_DESCRIPTOR_COUNT_MAX = 253 };
+
+/// Reads up to `capacity` bytes; the descriptors that came along go to `passed`, which has room for
+/// GCS_DESCRIPTOR_COUNT_MAX, and their number to `*count`. Returns the bytes read, 0 at the end, -1 with errno.
+static inline ssize_t gcs_receive_descriptors(
+    int socket, void *bytes, size_t capacity, int flags, int *passed, int *count
+) {
+    struct iovec part = {bytes, capacity};
+    union { struct cmsghdr align; char bytes[CMSG_SPACE(GCS_DESCRIPTOR_COUNT_MAX * sizeof(int))]; } control;
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    *count = 0;
+    ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t bytes_passed = header->cmsg_len - CMSG_LEN(0);
+        memcpy(passed, CMSG_DATA(header), bytes_passed);
+        *count = (int)(bytes_passed / sizeof(int));
+    }
+    return received;
 }
 
 /// The process at the other end of a local socket; 0 when unknown.

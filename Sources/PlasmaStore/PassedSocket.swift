@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CSystem
 
 /// A socket that a client passed for its notifications; closed with its last reference.
 public final class PassedSocket {
@@ -7,7 +7,10 @@ public final class PassedSocket {
     /// For whoever waits for its events.
     public var context: AnyObject?
 
-    init(adopting descriptor: Int32) { self.descriptor = descriptor }
+    init(adopting descriptor: Int32) {
+        self.descriptor = descriptor
+        gcs_read_urgent(descriptor)
+    }
 
     deinit { giveUp() }
 
@@ -18,7 +21,7 @@ public final class PassedSocket {
     func giveUp() {
         // Its watches first: the client has the same open file, so that closing would not end them.
         context = nil
-        if isOpen { close(descriptor) }
+        if isOpen { ForeignDescriptors.close(descriptor) }
         descriptor = -1
     }
 }

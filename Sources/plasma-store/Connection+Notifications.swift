@@ -1,3 +1,4 @@
+internal import CSystem
 internal import EventLoop
 internal import Glibc
 internal import PlasmaProtocol
@@ -60,7 +61,10 @@ extension Connection {
     /// would keep it open after the client has gone.
     private func checkEnd(_ socket: PassedSocket) {
         var byte: UInt8 = 0
-        let count = recv(socket.descriptor, &byte, 1, Int32(MSG_DONTWAIT))
+        var passedCount: Int32 = 0
+        let count = gcs_receive_descriptors(
+            socket.descriptor, &byte, 1, Int32(MSG_DONTWAIT), program.passed, &passedCount)
+        for index in 0..<Int(passedCount) { ForeignDescriptors.close(program.passed[index]) }
         if count < 0, isTransient(errno) { return }
         if count == 0, isHalfOpen(socket.descriptor) {
             (socket.context as? PassedSocketWatches)?.isHalfOpen = true
@@ -117,21 +121,14 @@ private final class PassedSocketWatches {
 /// of no bytes. A client's end of a connection to this store, held there or here, would keep that
 /// connection open for ever.
 func reasonToRefuse(_ descriptor: Int32, from connection: Int32) -> String? {
-    guard let domain = option(SO_DOMAIN, of: descriptor) else { return "it is not a socket" }
-    guard domain == AF_UNIX, option(SO_TYPE, of: descriptor) == Int32(SOCK_STREAM.rawValue) else {
+    guard let domain = socketOption(SO_DOMAIN, of: descriptor) else { return "it is not a socket" }
+    let isStream = socketOption(SO_TYPE, of: descriptor) == Int32(SOCK_STREAM.rawValue)
+    guard domain == AF_UNIX, isStream else {
         return "it is not a local stream socket"
     }
     guard let peer = address(descriptor, getpeername) else { return "it is not connected" }
     guard let own = address(connection, getsockname), own == peer else { return nil }
     return "it is an end of a connection to this store"
-}
-
-/// A number that the system has for a socket; `nil` when it is none.
-private func option(_ name: Int32, of descriptor: Int32) -> Int32? {
-    var value: Int32 = 0
-    var byteCount = socklen_t(MemoryLayout<Int32>.size)
-    guard getsockopt(descriptor, SOL_SOCKET, name, &value, &byteCount) == 0 else { return nil }
-    return value
 }
 
 /// What a call says of a socket's address, as bytes; `nil` when it fails, or there is no name.

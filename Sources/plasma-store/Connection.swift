@@ -9,7 +9,9 @@ final class Connection {
     let session: Session
     /// When bytes were last taken by the client, in monotonic milliseconds.
     private(set) var lastSent: Int64
-    private let socket: Descriptor
+    private let socket: Int32
+    /// Whether the client has ended it, and all it sent was read.
+    private var isRead = false
     /// Outlives its connections.
     unowned(unsafe) let program: Program
     private var readWatch: Watch?
@@ -32,13 +34,24 @@ final class Connection {
     static let notifiedByteCountOnce = 16 << 10
 
     init(_ socket: Int32, _ session: Session, _ program: Program) {
-        self.socket = Descriptor(adopting: socket)
+        self.socket = socket
+        gcs_read_urgent(socket)
         self.session = session
         self.program = program
         lastSent = program.service.time.monotonicMilliseconds
         session.context = self
         readWatch = Watch(program.loop, socket, .readable) { [unowned(unsafe) self] in
             receive(self.program)
+        }
+    }
+
+    deinit {
+        if isRead {
+            Glibc.close(socket)
+        } else {
+            // The client hears of it at once.
+            shutdown(socket, Int32(SHUT_RDWR))
+            ForeignDescriptors.close(socket)
         }
     }
 
@@ -81,10 +94,12 @@ extension Connection {
         let isDirect = missing >= Self.directByteCountMin
         let capacity = isDirect ? min(missing, Self.directByteCountMax) : program.scratch.count
         let room = isDirect ? session.input.reserve(capacity) : program.scratch.baseAddress
-        var descriptor: Int32 = -1
-        let count = gcs_receive_descriptor(socket.number, room, capacity, &descriptor)
+        var passedCount: Int32 = 0
+        let count = gcs_receive_descriptors(
+            socket, room, capacity, 0, program.passed, &passedCount)
         guard count > 0 else {
             if count < 0, errno == EAGAIN || errno == EINTR { return nil }
+            isRead = count == 0
             program.drop(self, because: nil)
             return nil
         }
@@ -94,13 +109,23 @@ extension Connection {
         } else {
             bytes = UnsafeRawBufferPointer(start: room, count: count)
         }
-        if descriptor >= 0, let reason = reasonToRefuse(descriptor, from: socket.number) {
-            Glibc.close(descriptor)
-            program.drop(self, because: "the descriptor that it sent was not taken: \(reason)")
-            return nil
+        if passedCount > 0 {
+            guard let first = takePassed(Int(passedCount)) else { return nil }
+            program.service.receive(session, bytes, descriptor: first)
+        } else {
+            program.service.receive(session, bytes)
         }
-        program.service.receive(session, bytes, descriptor: descriptor < 0 ? nil : descriptor)
         return count == capacity ? count : nil
+    }
+
+    /// The first of the descriptors that came; `nil` when the client is dropped for it.
+    private func takePassed(_ count: Int) -> Int32? {
+        for index in 1..<count { ForeignDescriptors.close(program.passed[index]) }
+        let first = program.passed[0]
+        guard let reason = reasonToRefuse(first, from: socket) else { return first }
+        ForeignDescriptors.close(first)
+        program.drop(self, because: "the descriptor that it sent was not taken: \(reason)")
+        return nil
     }
 }
 
@@ -151,12 +176,12 @@ extension Connection {
         if count > 0 {
             let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
             let bytes = session.output.bytes.bytes
-            let sent = send(socket.number, bytes.baseAddress, count, flags)
+            let sent = send(socket, bytes.baseAddress, count, flags)
             if sent > 0 { session.output.consume(sent) }
             return sent > 0 ? true : isTransient(errno) ? false : nil
         }
         guard let descriptor = session.output.nextDescriptor else { return nil }
-        let sent = gcs_send_descriptor(socket.number, descriptor)
+        let sent = gcs_send_descriptor(socket, descriptor)
         if sent > 0 { session.output.consumeDescriptor() }
         return sent > 0 ? true : isTransient(errno) ? false : nil
     }
@@ -164,7 +189,7 @@ extension Connection {
     private func setBlocked(_ isBlocked: Bool) {
         guard isBlocked != self.isBlocked else { return }
         if writeWatch == nil {
-            writeWatch = Watch(program.loop, socket.number, .writable, isActive: false) {
+            writeWatch = Watch(program.loop, socket, .writable, isActive: false) {
                 [unowned self] in
                 program.updateTime()
                 flush(program)

@@ -10,6 +10,8 @@ final class Program {
     let service: StoreService
     /// Where all clients' bytes are received first.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
+    /// Room for the descriptors of one message.
+    let passed = UnsafeMutablePointer<Int32>.allocate(capacity: Int(GCS_DESCRIPTOR_COUNT_MAX))
     private let listener: Listener
     private let isMeasuring: Bool
     private var connections: [ObjectIdentifier: Connection] = [:]
@@ -70,7 +72,10 @@ final class Program {
         }
     }
 
-    deinit { scratch.deallocate() }
+    deinit {
+        scratch.deallocate()
+        passed.deallocate()
+    }
 
     /// Serves until SIGTERM or SIGINT.
     func run() {
@@ -150,7 +155,7 @@ final class Program {
             }
             guard let session = service.open(processID: gcs_peer_process(socket)) else {
                 logClient("client refused: \(service.limits.sessionCountMax) clients are connected")
-                close(socket)
+                ForeignDescriptors.close(socket)
                 return
             }
             let connection = Connection(socket, session, self)

@@ -4,7 +4,9 @@ import array
 import contextlib
 import os
 import pathlib
+import signal
 import socket
+import struct
 import tempfile
 import time
 
@@ -15,6 +17,8 @@ from plasma_wire import Raw, answers, frame, pass_descriptor, subscribe, table
 
 ID = programs.task_id(42, 1, 1)
 CLIENTS = 5
+# Descriptors that the system lets one message carry.
+FILES_MAX = 253
 
 
 @pytest.fixture
@@ -271,6 +275,101 @@ def test_a_notification_socket_takes_no_time_afterwards(ours, what, is_kept):
     time.sleep(0.5)
     assert processor_seconds(ours) - before < 0.1
     assert answers(ours)
+
+
+# ---- a network socket whose last close waits for its peer
+
+
+LINGER_SECONDS = 5
+
+
+@contextlib.contextmanager
+def lingering():
+    """A socket with more unsent bytes than its peer has room for, which is told to linger."""
+    with socket.socket() as listening, socket.socket() as lingerer:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        lingerer.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, LINGER_SECONDS))
+        lingerer.connect(listening.getsockname())
+        peer, _ = listening.accept()
+        lingerer.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                lingerer.send(bytes(100_000))
+        yield lingerer
+        peer.close()
+
+
+def alone(raw, lingerer):
+    with_a_request(raw, lingerer.fileno())
+
+
+def to_subscribe(raw, lingerer):
+    subscribe(raw, lingerer.fileno())
+
+
+def as_one_of_many(raw, lingerer):
+    with open("/dev/null", "rb") as file:
+        pass_descriptor(
+            raw, frame(15, table(ID)), *[file.fileno()] * (FILES_MAX - 1), lingerer.fileno())
+
+
+def urgently(raw, lingerer):
+    put(raw.socket, lingerer, flags=socket.MSG_OOB)
+
+
+def urgently_in_a_queue(raw, lingerer):
+    near, far = pair()
+    put(near, lingerer, flags=socket.MSG_OOB)
+    subscribe(raw, far.fileno())
+
+
+def in_a_queue(raw, lingerer):
+    near, far = pair()
+    put(near, lingerer)
+    with_a_request(raw, far.fileno())
+
+
+def in_a_queue_in_a_queue(raw, lingerer):
+    near, far = pair(socket.SOCK_DGRAM)
+    put(near, lingerer)
+    outer, given = pair()
+    put(outer, far)
+    subscribe(raw, given.fileno())
+
+
+def behind_an_error(raw, lingerer):
+    """In the queue of a connection that the store closes, behind more than it reads at once."""
+    # A socket of Python's with a time-out would wait for the queue to be read.
+    raw.socket.settimeout(None)
+    raw.send(frame(15, table(ID), version=3) + bytes(65536))
+    pass_descriptor(raw, b"x", lingerer.fileno())
+
+
+@pytest.mark.parametrize("way", [
+    alone, to_subscribe, as_one_of_many, urgently, urgently_in_a_queue, in_a_queue,
+    in_a_queue_in_a_queue, behind_an_error,
+], ids=lambda way: way.__name__)
+def test_nobody_waits_for_a_lingering_socket(ours, way):
+    assert answers(ours)
+    before = descriptor_count(ours)
+    with lingering() as lingerer:
+        raw = Raw(ours)
+        # The last to close it has to be the store.
+        ours.process.send_signal(signal.SIGSTOP)
+        way(raw, lingerer)
+        lingerer.close()
+        ours.process.send_signal(signal.SIGCONT)
+        begin = time.monotonic()
+        for _ in range(10):
+            assert answers(ours)
+            time.sleep(0.01)
+        raw.close()
+        programs.wait_until(
+            lambda: descriptor_count(ours) <= before, "all is closed", LINGER_SECONDS / 2)
+        assert time.monotonic() - begin < LINGER_SECONDS / 2
+        assert ours.stop() == 0
 
 
 def processor_seconds(store):
