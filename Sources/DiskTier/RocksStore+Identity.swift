@@ -16,6 +16,7 @@ extension RocksStore {
     public func rename(identity: UInt64) throws(DiskError) {
         contents.withLock { $0.identity = identity }
         guard contents.withLock({ $0.isOurs }) else { return }
+        try recover()
         try writeIdentity(try open())
     }
 
@@ -24,7 +25,7 @@ extension RocksStore {
     /// If not, nothing is written there any more.
     public func keep(identity: UInt64) throws(DiskError) {
         do throws(DiskError) { try take(identity) } catch {
-            broken.withLock { $0 = error.reason }
+            broken.withLock { $0.failForGood(error.reason) }
             throw error
         }
     }
@@ -43,7 +44,10 @@ extension RocksStore {
             rocksdb_close(opened.pointer)
             throw error
         }
-        contents.withLock { $0 = Contents(identity: identity, isOurs: true, isAny: true) }
+        contents.withLock {
+            $0 = Contents(
+                identity: identity, writtenIdentity: identity, isOurs: true, isAny: true)
+        }
         database.withLock { $0 = opened }
     }
 
@@ -54,15 +58,17 @@ extension RocksStore {
         let batch = rocksdb_writebatch_create()
         defer { rocksdb_writebatch_destroy(batch) }
         let key = Self.identityKey
-        withUnsafeBytes(of: contents.withLock { $0.identity }.bigEndian) { value in
+        let identity = contents.withLock { $0.identity }
+        withUnsafeBytes(of: identity.bigEndian) { value in
             rocksdb_writebatch_put(
                 batch, key, key.count, value.baseAddress?.assumingMemoryBound(to: CChar.self),
                 value.count)
         }
         try write(batch, to: database)
+        contents.withLock { $0.writtenIdentity = identity }
     }
 
-    private func readIdentity(_ database: Database) throws(DiskError) -> UInt64? {
+    func readIdentity(_ database: Database) throws(DiskError) -> UInt64? {
         let key = Self.identityKey
         var message: UnsafeMutablePointer<CChar>?
         var count = 0

@@ -12,7 +12,6 @@ public final class RocksStore: DiskEngine {
     /// The open database; RocksDB takes calls from any thread.
     struct Database: @unchecked Sendable {
         var pointer: OpaquePointer
-        var directory: OpenedDirectory
     }
 
     let path: String
@@ -20,11 +19,17 @@ public final class RocksStore: DiskEngine {
     /// Readers hold the lock while they read, and so keep the writer from closing.
     let database = Mutex<Database?>(nil)
     let contents = Mutex(Contents())
-    /// Why a write failed half way; `nil` while none did.
-    let broken = Mutex<String?>(nil)
+    /// Whether a write failed half way.
+    let broken = Mutex(Breakage())
+    /// The directory that was opened.
+    let directory = Mutex<OpenedDirectory?>(nil)
+    /// Held while the database is open for reading only.
+    let lock = Mutex<DirectoryLock?>(nil)
 
     struct Contents {
         var identity: UInt64 = 0
+        /// The last one that was surely written.
+        var writtenIdentity: UInt64?
         /// Whether what another run left is removed, or taken over.
         var isOurs = false
         /// Whether anything was written, by this run or by one whose contents are kept.
@@ -95,7 +100,7 @@ public final class RocksStore: DiskEngine {
     private func write(_ batch: OpaquePointer?, reserved: Int) throws(DiskError) {
         try recover()
         let database = try open()
-        try database.directory.check(path)
+        try directory.withLock { $0 }?.check(path)
         try checkRoom(reserved)
         try write(batch, to: database)
     }
@@ -104,7 +109,7 @@ public final class RocksStore: DiskEngine {
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_write(database.pointer, options.syncedWrite, batch, &message)
         do throws(DiskError) { try Self.check(message) } catch {
-            broken.withLock { $0 = error.reason }
+            broken.withLock { $0.failWriting(error.reason, at: Self.now) }
             throw error
         }
     }
@@ -124,9 +129,8 @@ public final class RocksStore: DiskEngine {
 
     /// Files that hold nothing else go at once, the rest as it is compacted.
     public func reclaim(_ batches: [BatchID]) {
-        guard let database = database.withLock({ $0 }), broken.withLock({ $0 == nil }) else {
-            return
-        }
+        guard let database = database.withLock({ $0 }), broken.withLock({ $0.reason == nil })
+        else { return }
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_flush(database.pointer, options.flush, &message)
         free(message)
@@ -251,6 +255,7 @@ public final class RocksStore: DiskEngine {
 
     func open() throws(DiskError) -> Database {
         if let open = database.withLock({ $0 }) { return open }
+        if let reason = broken.withLock({ $0.reason }) { throw DiskError(reason) }
         if mkdir(path, 0o700) != 0, errno != EEXIST {
             throw Self.systemError("cannot make \(path)")
         }
@@ -284,17 +289,8 @@ public final class RocksStore: DiskEngine {
             throw DiskError("cannot open \(path): \(error.reason)")
         }
         guard let opened else { throw DiskError("cannot open \(path)") }
-        return Database(pointer: opened, directory: OpenedDirectory(path))
-    }
-
-    /// Nothing to be done: what failed before anything was written is tried again as it is.
-    ///
-    /// A write that failed half way is another matter: RocksDB takes no more, and Debian's build of it ends
-    /// the process when it is closed or resumed then. So it is left as it is, for reading.
-    public func recover() throws(DiskError) {
-        if let reason = broken.withLock({ $0 }) {
-            throw DiskError("\(reason); no more is written until the server is started again")
-        }
+        directory.withLock { $0 = OpenedDirectory(path) }
+        return Database(pointer: opened)
     }
 
     /// Bytes of the file system that are left free: for compaction, and so that no write fails half way.
@@ -302,7 +298,7 @@ public final class RocksStore: DiskEngine {
     /// The same for removals, which make room.
     private static let reservedByteCountOfRemovals = 64 << 20
 
-    private func checkRoom(_ reserved: Int) throws(DiskError) {
+    func checkRoom(_ reserved: Int) throws(DiskError) {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { throw Self.systemError("cannot use \(path)") }
         guard status.f_flag & UInt(ST_RDONLY) == 0 else {
@@ -321,7 +317,8 @@ public final class RocksStore: DiskEngine {
             defer { open = nil }
             return open
         }
-        guard let database = open, broken.withLock({ $0 == nil }) else { return }
+        // One that is broken has nothing to write, and no time to wait for.
+        guard let database = open, broken.withLock({ $0.reason == nil }) else { return }
         // What is flushed before it is closed need not be replayed when it is opened.
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_flush(database.pointer, options.flush, &message)
@@ -329,7 +326,7 @@ public final class RocksStore: DiskEngine {
         rocksdb_close(database.pointer)
     }
 
-    private static func systemError(_ what: String) -> DiskError {
+    static func systemError(_ what: String) -> DiskError {
         DiskError("\(what): \(String(cString: strerror(errno)))")
     }
 

@@ -8,8 +8,13 @@ import subprocess
 
 def compile_recorder(directory):
     """The recorder as a library; None without a compiler."""
-    source = pathlib.Path(__file__).parent / "fsync_recorder.c"
-    library = pathlib.Path(directory) / "fsync_recorder.so"
+    return compile_library("fsync_recorder", directory)
+
+
+def compile_library(name, directory):
+    """A library of a C file that lies here, to be preloaded; None without a compiler."""
+    source = pathlib.Path(__file__).parent / f"{name}.c"
+    library = pathlib.Path(directory) / f"{name}.so"
     for compiler in ["cc", "clang", "gcc"]:
         try:
             subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source],

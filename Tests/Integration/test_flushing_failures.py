@@ -1,14 +1,18 @@
 """Disks that fail while a server runs: what is said, what goes on, and what comes back by itself."""
 
 import contextlib
+import errno
 import pathlib
+import resource
 import shutil
 import subprocess
+import time
 
 import programs
 import pytest
 import redis
 from programs import wait_until
+from recorded_disk import compile_library
 
 COUNT = 12_000
 
@@ -204,3 +208,161 @@ def test_read_only_file_system(start, small_disk):
     wait_until(lambda: client.info("flush")["flush_records_on_disk"] > 2000, "flushing begins", seconds=20)
     assert read(client, 7, range(4000)) == (4000, [])
     assert server.stop() == 0
+
+
+class FaultyServer(programs.Server):
+    """gcs-server with `disk_faults.c` preloaded: its disk fails as it is told."""
+
+    def __init__(self, directory, library, *settings):
+        super().__init__(directory, *settings)
+        self.faults = pathlib.Path(directory) / "faults"
+        self.faults.write_text("")
+        self.args = ["env", f"LD_PRELOAD={library}", f"DISK_FAULTS={self.faults}", *self.args]
+
+    def fail(self, *faults):
+        """Has calls fail from now on: words of `disk_faults.c`; none without any."""
+        lines = "".join(
+            f"{call} {number} */flushed/{pattern}\n" for call, number, pattern in faults)
+        # At once: the server reads it while it is written.
+        new = self.faults.with_name("faults.new")
+        new.write_text(lines)
+        new.rename(self.faults)
+
+
+def state_of(client):
+    return client.info("flush")["flush_state"]
+
+
+def begin(client):
+    """Batches 6 and 7 are on disk."""
+    for batch in (6, 7):
+        assert fill(client, batch, count=2000) == []
+    assert flush(client) == 4000
+
+
+def break_down(server):
+    """Adds to batch 9, and flushes, until the disk has failed; how many records were added."""
+    client = server.client()
+    for count in range(0, 60_000, 2000):
+        assert fill(client, 9, 2000, first=count) == []
+        try:
+            flush(client)
+        except redis.ResponseError as error:
+            assert "FLUSHFAILED" in str(error)
+            assert state_of(client) == "failing"
+            assert "flushing has stopped" in server.log_text()
+            return count + 2000
+    raise AssertionError("the disk never failed")
+
+
+def removed_files(server):
+    """Files of the database that are open, and have no name any more: their space is not free."""
+    names = []
+    for link in pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            names.append(str(link.readlink()))
+    return [name for name in names if "/flushed/" in name and name.endswith(" (deleted)")]
+
+
+def check_all(client, count):
+    """Batches 7 and 9 are whole, and 6 is gone."""
+    assert read(client, 7, range(0, 2000, 7)) == (286, [])
+    assert read(client, 9, range(0, count, 7)) == (len(range(0, count, 7)), [])
+    assert client.exists(*(key(6, number) for number in range(2000))) == 0
+    assert client.scard("GC:6") == 0
+
+
+def go_on(server, count, repair):
+    """What is read and written while the disk is broken, and that it is used again when it is not.
+
+    Returns how many records were added to batch 9.
+    """
+    client = server.client()
+    # What is removed while the disk is broken is removed from it later.
+    assert client.execute_command("GCS.BATCH", "END", 6) == b"COLLECTED"
+    client.config_set("flush-when-at-least-bytes", "1mb")
+    client.config_set("flush-policy", "simple")
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        check_all(client, count)
+    assert fill(client, 9, 1000, first=count) == []
+    count += 1000
+    repair()
+    wait_until(
+        lambda: state_of(client) != "failing"
+        and client.info("flush")["flush_records_on_disk"] > count // 2,
+        "flushing goes on", seconds=30)
+    assert "flushing goes on" in server.log_text()
+    check_all(client, count)
+    client.config_set("flush-policy", "none")
+    wait_until(lambda: removed_files(server) == [], "files that were removed are closed")
+    return count
+
+
+EIO, ENOSPC, EDQUOT = errno.EIO, errno.ENOSPC, errno.EDQUOT
+
+
+@pytest.mark.parametrize("faults", [
+    [("sync", EIO, "*.log")],
+    [("write", EDQUOT, "*.sst")],
+    [("sync", EIO, "MANIFEST-*")],
+    [("write", ENOSPC, "*"), ("sync", ENOSPC, "*")],
+    [("write", EIO, "*"), ("sync", EIO, "*")],
+], ids=["sync of a log", "write of a table", "sync of a manifest", "full disk", "everything"])
+def test_write_that_fails_half_way(start, tmp_path, faults):
+    """Flushing stops, reads and writes go on; it resumes by itself; nothing is lost, nothing is back."""
+    library = compile_library("disk_faults", tmp_path)
+    if library is None:
+        pytest.skip("no C compiler")
+    server = start(FaultyServer, library, "--flush-policy", "none", "--appendonly", "yes")
+    begin(server.client())
+    server.fail(*faults)
+    count = go_on(server, break_down(server), server.fail)
+    size = server.client().dbsize()
+    for _ in range(2):
+        server.kill()
+        server.start()
+        client = server.client()
+        wait_until(lambda: client.info("persistence")["loading"] == 0, "everything is loaded")
+        check_all(client, count)
+        assert client.dbsize() == size
+    assert server.stop() == 0
+
+
+def test_file_size_limit(start):
+    """A limit that tables do not fit in, as of ulimit -f: what is small can be written, tables cannot."""
+    server = start(programs.Server, "--flush-policy", "none")
+    begin(server.client())
+    hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (9_000_000, hard))
+    go_on(server, break_down(server), lambda: resource.prlimit(
+        server.process.pid, resource.RLIMIT_FSIZE, (hard, hard)))
+    assert server.stop() == 0
+
+
+def test_killed_while_it_is_broken(start, tmp_path):
+    """A start with what a broken write left, and with what a try to open it anew left."""
+    library = compile_library("disk_faults", tmp_path)
+    if library is None:
+        pytest.skip("no C compiler")
+    # The log can be written again at once, and tables cannot: it is opened anew for reading only.
+    faults = [("sync", EIO, "*.log"), ("write", EIO, "*.sst")]
+    server = start(FaultyServer, library, "--flush-policy", "none", "--appendonly", "yes")
+    client = server.client()
+    begin(client)
+    server.fail(*faults)
+    count = break_down(server)
+    assert client.execute_command("GCS.BATCH", "END", 6) == b"COLLECTED"
+    for pause in (0.2, 1.7, 2.5):
+        client.config_set("flush-policy", "simple")
+        client.config_set("flush-when-at-least-bytes", "1mb")
+        wait_until(lambda: state_of(client) == "failing", "the disk fails", seconds=20)
+        time.sleep(pause)
+        check_all(client, count)
+        server.kill()
+        server.fail()
+        server.start()
+        client = server.client()
+        wait_until(lambda: client.info("persistence")["loading"] == 0, "everything is loaded")
+        check_all(client, count)
+        server.fail(*faults)
