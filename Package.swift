@@ -38,17 +38,20 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
-        // C libraries and system calls.
+        // C libraries, system calls and instructions of the processor.
         .systemLibrary(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CSystem"),
+        .systemLibrary(name: "CProcessor"),
         .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
 
         // The core: no socket, no clock of the system, no Foundation.
         .target(name: "Identifiers", swiftSettings: common),
         .target(name: "RESP", swiftSettings: common),
-        .target(name: "ControlStore", dependencies: ["Identifiers"], swiftSettings: common),
+        .target(
+            name: "ControlStore", dependencies: ["Identifiers", "CProcessor"],
+            swiftSettings: common),
         .target(name: "Settings", swiftSettings: safe),
         .target(
             name: "Commands", dependencies: ["Identifiers", "RESP", "ControlStore", "Settings"],
@@ -59,7 +62,7 @@ let package = Package(
             swiftSettings: common),
 
         // The object store.
-        .target(name: "Checksums", dependencies: ["CSystem"], swiftSettings: common),
+        .target(name: "Checksums", dependencies: ["CProcessor"], swiftSettings: common),
         .target(name: "PlasmaProtocol", dependencies: ["Identifiers"], swiftSettings: common),
         .target(
             name: "PlasmaStore",

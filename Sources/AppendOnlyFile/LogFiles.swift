@@ -18,6 +18,10 @@ struct LogFiles: ~Copyable, Sendable {
     private var offset = 0
     /// Where the room that was asked for ends.
     private var reservedEnd = 0
+    /// Where the filling ends that was written behind the end; 0 when there is none.
+    private var filledEnd = 0
+    /// Whether the file took no filling: it is written without.
+    private var isUnfillable = false
     private var nextMark: UInt64
     /// The head of a segment, which its first group's checksum covers.
     private var head: [UInt8] = []
@@ -26,6 +30,12 @@ struct LogFiles: ~Copyable, Sendable {
 
     /// Bytes of room that are asked for ahead.
     private static let reserveByteCount = 8 << 20
+    /// What is written ahead while every group is waited for: a group in its place leaves the file as long as it
+    /// was, and where it was, so that a sync writes nothing but the group.
+    ///
+    /// Lines of comment, which redis-check-aof and servers read over: `#` at even places, a line's end at odd
+    /// ones.
+    private static let filling = Array(repeatElement(Array("#\n".utf8), count: 128 << 10).joined())
 
     /// - Parameter isWhole: whether the segments make up a log; if not, `begin(at:)` will tell when.
     init(
@@ -64,7 +74,7 @@ struct LogFiles: ~Copyable, Sendable {
         begunNumber = nil
         segments.append(number)
         sizes[number] = 0
-        (offset, reservedEnd) = (0, 0)
+        (offset, reservedEnd, filledEnd, isUnfillable) = (0, 0, 0, false)
         head = LogMark.segmentHead(version: version, number: number, nextMark: nextMark)
         file = consume next
     }
@@ -99,29 +109,63 @@ struct LogFiles: ~Copyable, Sendable {
     }
 
     /// Writes a group and its mark; after an error nothing of it is in the file.
-    mutating func write(_ group: UnsafeRawBufferPointer) throws(LogError) {
+    ///
+    /// - Parameter isAwaited: whether it is to be on the disk soon.
+    mutating func write(
+        _ group: UnsafeRawBufferPointer, isAwaited: Bool = false
+    ) throws(LogError) {
         if offset >= directory.segmentByteCountMax { try rotate() }
+        try makeReady(isAwaited)
         guard let descriptor = file?.descriptor else { return }
         var sum = CRC32C()
         head.withUnsafeBytes { sum.update($0) }
         sum.update(group)
         let mark = LogMark(number: nextMark, time: Self.unixMilliseconds, group: sum).bytes
         let byteCount = head.count + group.count + mark.count
-        reserve(byteCount)
+        // What is left of the filling is to begin with a whole line.
+        let isWithinLine = offset + byteCount < filledEnd && (offset + byteCount) % 2 == 1
+        if !isAwaited { reserve(byteCount) }
         do throws(LogError) {
             try file?.write(head, at: offset)
             try file?.write(group, at: offset + head.count)
-            try file?.write(mark, at: offset + head.count + group.count)
+            try file?.write(
+                isWithinLine ? mark + Self.filling.prefix(1) : mark,
+                at: offset + head.count + group.count)
         } catch {
             ftruncate(descriptor, offset)
-            reservedEnd = 0
+            (reservedEnd, filledEnd) = (0, 0)
             throw error
         }
         offset += byteCount
+        if isAwaited, offset >= filledEnd { fill(descriptor) }
         head = []
         nextMark += 1
         if let last = segments.last { sizes[last] = offset }
         isUnsynced = true
+    }
+
+    /// Has the group before on the disk before one is begun in filling.
+    ///
+    /// So after a loss of power at most the last one is not whole, and none is behind it. Filling that is not
+    /// wanted any more goes.
+    private mutating func makeReady(_ isAwaited: Bool) throws(LogError) {
+        guard filledEnd > offset else { return }
+        if isAwaited { return try synchronize() }
+        try file?.truncate(to: offset)
+        filledEnd = 0
+    }
+
+    private mutating func fill(_ descriptor: Int32) {
+        guard !isUnfillable else { return }
+        reservedEnd = 0
+        do throws(LogError) {
+            let filling = Self.filling
+            try file?.write(offset % 2 == 0 ? filling : filling.prefix(1) + filling, at: offset)
+            filledEnd = offset + filling.count
+        } catch {
+            ftruncate(descriptor, offset)
+            (filledEnd, isUnfillable) = (0, true)
+        }
     }
 
     private mutating func reserve(_ byteCount: Int) {
@@ -140,8 +184,8 @@ struct LogFiles: ~Copyable, Sendable {
     /// Ends the file: durable, and without the room behind its end.
     mutating func finish() throws(LogError) {
         try synchronize()
-        if reservedEnd > offset { try file?.truncate(to: offset) }
-        reservedEnd = 0
+        if max(reservedEnd, filledEnd) > offset { try file?.truncate(to: offset) }
+        (reservedEnd, filledEnd) = (0, 0)
     }
 
     static var unixMilliseconds: Int64 {

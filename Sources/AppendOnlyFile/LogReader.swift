@@ -50,6 +50,10 @@ public struct LogReader: ~Copyable {
             while try last.next({ _ in }) != .end {}
         } catch {
             let end = last.markEnd
+            if last.isFilling(from: end) {
+                try truncate(path, to: end)
+                return nil
+            }
             guard !last.hasMarks(behind: end) else { throw error }
             return try cut(path, from: end, last.count)
         }
@@ -67,10 +71,14 @@ public struct LogReader: ~Copyable {
         let copy = try File(aside, .create)
         try copy.write(bytes, at: 0)
         try copy.synchronize()
-        let writable = try File(path, .append)
-        try writable.truncate(to: end)
-        try writable.synchronize()
+        try truncate(path, to: end)
         return (count - end, aside)
+    }
+
+    private static func truncate(_ path: String, to end: Int) throws(LogError) {
+        let file = try File(path, .append)
+        try file.truncate(to: end)
+        try file.synchronize()
     }
 
     /// Reads about `budget` bytes.

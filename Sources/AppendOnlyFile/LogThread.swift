@@ -1,3 +1,4 @@
+internal import CSystem
 internal import Glibc
 internal import Synchronization
 
@@ -11,6 +12,9 @@ final class LogThread: Sendable {
     /// Milliseconds that it rests after each turn, unless every change waits for it: what comes
     /// meanwhile goes together.
     private static let restMilliseconds: Int32 = 1
+    /// Nanoseconds of the processor that it asks for at a time while replies wait for it: fewer than the
+    /// loop, which it wakes after each sync, and which would otherwise go before the next one.
+    private static let turnWhileAwaited: UInt64 = 100_000
     /// Bytes of memory that are kept for the next turn.
     private static let keptByteCount = 4 << 20
     /// Bytes of commands that are read at a time: at one time in a rest, more than is written in it.
@@ -43,8 +47,13 @@ final class LogThread: Sendable {
         files.withLock { files in
             var turn = Turn()
             var oldest: Segment?
+            var isAwaited = false
             while true {
                 let isIdle = take(&turn)
+                if isAwaited != (turn.sync == .always) {
+                    isAwaited.toggle()
+                    gcs_schedule_thread(0, isAwaited ? Self.turnWhileAwaited : 0)
+                }
                 if turn.isClosing, isIdle, turn.isEmpty { break }
                 let error = carryOut(&turn, &files, &oldest)
                 tell(turn, &files, error)
@@ -127,7 +136,7 @@ final class LogThread: Sendable {
         let start = turn.written
         try turn.bytes.span.bytes.extracting(start..<end).withUnsafeBytes {
             (group) throws(LogError) in
-            try files.write(group)
+            try files.write(group, isAwaited: turn.sync == .always)
         }
         turn.written = end
         writer.state.withLock { $0.status.written += UInt64(end - start) }

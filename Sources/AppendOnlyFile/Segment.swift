@@ -63,7 +63,8 @@ struct Segment: ~Copyable {
         defer { parser.reset() }
         let words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
         guard words.count >= 2, words[0].matches("GCS.LOAD") else {
-            throw damaged("expected GCS.LOAD, found '\(words[0].text.prefix(32))'")
+            let found = words.count > 0 ? words[0].text.prefix(32) : ""
+            throw damaged("expected GCS.LOAD, found '\(found)'")
         }
         if words[1].matches("MARK") {
             try checkMark(words, byteCount: taken)
@@ -110,6 +111,11 @@ struct Segment: ~Copyable {
 
     private func damaged(_ reason: String) -> LogError {
         .damaged(path: path, offset: offset, reason: reason)
+    }
+
+    /// Whether nothing follows a place but what `LogFiles` writes ahead.
+    func isFilling(from start: Int) -> Bool {
+        bytes[start...].allSatisfy { $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: "\n") }
     }
 
     /// Whether another group's mark lies behind the place where reading failed: then the file is

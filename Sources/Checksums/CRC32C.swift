@@ -1,4 +1,4 @@
-internal import CSystem
+internal import CProcessor
 
 /// The checksum of Castagnoli, as in iSCSI: finds every error of up to 32 bits in a row.
 ///

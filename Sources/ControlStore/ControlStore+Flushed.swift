@@ -81,6 +81,9 @@ extension ControlStore {
                 while flushing.arrivedRunCount < run.count {
                     guard left > 0 else { return false }
                     left -= 1
+                    if flushing.arrivedRunCount % Self.prefetchCount == 0 {
+                        prefetch(bytes, run.count - flushing.arrivedRunCount)
+                    }
                     let (name, value, next) = DiskGroup.entry(bytes, at: flushing.arrivedOffset)
                     flushing.arrivedOffset = next
                     flushing.arrivedRunCount += 1
@@ -97,6 +100,19 @@ extension ControlStore {
             }
             return true
         }
+    }
+
+    /// Asks for the records that the next entries are about.
+    private mutating func prefetch(_ bytes: UnsafeRawBufferPointer, _ entryCount: Int) {
+        var keys: [RecordKey] = []
+        keys.reserveCapacity(Self.prefetchCount)
+        var offset = flushing.arrivedOffset
+        for _ in 0..<min(entryCount, Self.prefetchCount) {
+            let (name, _, next) = DiskGroup.entry(bytes, at: offset)
+            if let key = DiskKey.read(name)?.key { keys.append(key) }
+            offset = next
+        }
+        prefetch(keys.count) { keys[$0] }
     }
 
     /// Takes a record out of memory if the disk has the same; whether it has.

@@ -183,7 +183,12 @@ extension ControlStore {
         guard let batch = batches.batch(atSlot: name.slot, generation: name.generation),
             let slab = batch.pointee.region.slabs?[Int(name.slab)], let base = slab.base
         else { return endJob(name) }
+        var lookedAtCount = 0
         while offset < slab.usedByteCount {
+            if lookedAtCount % Self.prefetchCount == 0 {
+                prefetch(base, from: offset, to: slab.usedByteCount, batch)
+            }
+            lookedAtCount += 1
             guard left > 0, flushing.group.byteCount < Flushing.groupByteCountMax,
                 flushing.group.count < Flushing.groupRecordCountMax
             else { return flushing.job = (name, offset) }
@@ -212,6 +217,21 @@ extension ControlStore {
         flushing.job = nil
     }
 
+    /// Asks for the places of the next entries of a slab in the index and in the filter.
+    private func prefetch(
+        _ base: UnsafeMutableRawPointer, from start: UInt32, to end: UInt32, _ batch: BatchPointer
+    ) {
+        let region = batch.pointee.region
+        var offset = start
+        for _ in 0..<Self.prefetchCount where offset < end {
+            let entry = base + Int(offset)
+            offset += UInt32(Region.byteCount(meta: Region.meta(entry)))
+            let key = region.key(of: entry, home: batch.pointee.id)
+            region.index.prefetch(region.hash(key, memory.seeds))
+            batch.pointee.disk?.pointee.filter.prefetch(filterHash(key))
+        }
+    }
+
     private mutating func endJob(_ name: SlabName) {
         flushing.byteCount -= name.byteCount
         flushing.job = nil
@@ -237,7 +257,7 @@ extension ControlStore {
     ) {
         let disk = diskPart(batch)
         let hash = filterHash(key)
-        if !disk.pointee.filter.mayContain(hash) { disk.pointee.filter.insert(hash) }
+        if !disk.pointee.filter.mayContainOfLate(hash) { disk.pointee.filter.insert(hash) }
         flushing.group.append(key, payload)
         flushing.recordCount += 1
         if let last = flushing.group.runs.indices.last,

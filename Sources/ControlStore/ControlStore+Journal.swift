@@ -83,7 +83,7 @@ extension ControlStore {
         }
         for name in journal.nodes { tellNode(name) }
         for batch in journal.batches { tellBatch(batch) }
-        for key in journal.keys { tellRecord(key) }
+        tellRecords()
         for (batch, other) in journal.dependencies { tellDependency(batch, other) }
         tellActors()
         for entry in journal.entries {
@@ -162,6 +162,15 @@ extension ControlStore {
         journal.writer.word(batch.pointee.endedAt)
         journal.writer.word(batch.pointee.deadline)
         journal.writer.word(batch.pointee.nameBytes)
+    }
+
+    private mutating func tellRecords() {
+        let keys = journal.keys
+        for start in stride(from: 0, to: keys.count, by: Self.prefetchCount) {
+            let count = min(Self.prefetchCount, keys.count - start)
+            prefetch(count) { keys[start + $0] }
+            for key in keys[start..<start + count] { tellRecord(key) }
+        }
     }
 
     private mutating func tellRecord(_ key: RecordKey) {

@@ -7,6 +7,9 @@ public import Identifiers
 /// otherwise a thing that is written over and over would be told as often again, and the log never
 /// shrink.
 extension ControlStore {
+    /// Records that are best renewed together.
+    public static var renewedTogetherCount: Int { prefetchCount }
+
     /// Tells how far the log is: its last segment, or an earlier one.
     public mutating func setLogSegment(_ number: Int) {
         journal.segment = UInt32(truncatingIfNeeded: number)
@@ -15,20 +18,22 @@ extension ControlStore {
     /// Begins another part of the log; there should be a few in all of it.
     public mutating func advanceLogEpoch() { journal.advanceEpoch() }
 
-    /// Notes a record, if it is there, was not told again, and still has the bytes that were told: if
+    /// Notes records, each if it is there, was not told again, and still has the bytes that were told: if
     /// not, a later part of the log tells what it is.
-    public mutating func renewRecord(
-        _ id: RecordID, _ traits: RecordTraits, _ bytes: UnsafeRawBufferPointer
-    ) {
-        let key = RecordKey(id, traits.kind)
-        let site = locate(key)
-        guard journal.isOn, let entry = entry(site),
-            Self.isLast(told: traits.epoch, Region.epoch(of: entry)),
-            let payload = payload(site), payload.count == bytes.count,
-            let start = payload.baseAddress, let told = bytes.baseAddress,
-            memcmp(start, told, bytes.count) == 0
+    public mutating func renew(_ records: [ToldRecord]) {
+        guard journal.isOn else { return }
+        prefetch(records.count) { records[$0].key }
+        for record in records { renew(record) }
+    }
+
+    private mutating func renew(_ record: ToldRecord) {
+        let site = locate(record.key)
+        guard let entry = entry(site), Self.isLast(told: record.epoch, Region.epoch(of: entry)),
+            let payload = payload(site), payload.count == record.bytes.count,
+            let start = payload.baseAddress, let told = record.bytes.baseAddress,
+            memcmp(start, told, payload.count) == 0
         else { return }
-        journal.note(key)
+        journal.note(record.key)
         // It will be told in this turn.
         Region.setEpoch(journal.epoch, of: entry)
     }

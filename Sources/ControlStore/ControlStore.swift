@@ -138,6 +138,30 @@ extension ControlStore {
         return Site(batch: batch, place: nil, isStray: false)
     }
 
+    /// Asks for the memory that the search for some records will read, so that the searches do not wait for
+    /// it one after the other.
+    ///
+    /// Only for those that lie in the region of the batch in their ids, as most do.
+    mutating func prefetch(_ count: Int, _ key: (Int) -> RecordKey) {
+        for position in 0..<count {
+            let key = key(position)
+            guard let batch = home(of: key) else { continue }
+            batch.pointee.region.index.prefetch(batch.pointee.region.hash(key, memory.seeds))
+        }
+        for position in 0..<count {
+            let key = key(position)
+            home(of: key)?.pointee.region.prefetchEntry(key, memory.seeds)
+        }
+    }
+
+    @inline(__always)
+    private mutating func home(of key: RecordKey) -> BatchPointer? {
+        batches.find(BatchID(rawValue: Int64(bitPattern: key.batch)), memory.seeds)
+    }
+
+    /// How many searches wait together: as many as a processor waits for at once, a few times over.
+    static var prefetchCount: Int { 32 }
+
     /// Finds a record for writing: a new one belongs to the batch in its id, or to the root.
     @inline(__always)
     mutating func locateForWriting(_ key: RecordKey) throws(StoreError) -> Site {

@@ -1,3 +1,4 @@
+internal import CProcessor
 internal import Glibc
 
 /// Tells which keys were certainly never flushed: a Bloom filter that grows by levels.
@@ -22,6 +23,8 @@ struct FlushFilter {
     private static let bitsPerKey = 7
     private static let firstLineCount = 1
     private static let levelByteCountOfDenser = 1 << 20
+    /// Of levels that grow by doubling, these have three quarters of the keys and more.
+    private static let lateLevelCount = 2
     private static let levelByteCountOfSmall = 64 << 10
 
     private var levels: UnsafeMutablePointer<Level>?
@@ -48,10 +51,26 @@ struct FlushFilter {
     }
 
     /// Whether a key may have been added.
-    func mayContain(_ hash: UInt64) -> Bool {
+    func mayContain(_ hash: UInt64) -> Bool { mayContain(hash, levelsLeft: levelCount) }
+
+    /// The same for the last levels only, which have most keys: enough for not adding a key again and again.
+    func mayContainOfLate(_ hash: UInt64) -> Bool {
+        mayContain(hash, levelsLeft: min(levelCount, Self.lateLevelCount))
+    }
+
+    /// Asks for the lines that `mayContainOfLate` and `insert` look at.
+    func prefetch(_ hash: UInt64) {
+        guard let levels else { return }
+        for position in max(0, levelCount - Self.lateLevelCount)..<levelCount {
+            let number = Int(hash.multipliedFullWidth(by: UInt64(levels[position].lineCount)).high)
+            gcs_prefetch(levels[position].bits + number * 8)
+        }
+    }
+
+    private func mayContain(_ hash: UInt64, levelsLeft: Int) -> Bool {
         guard let levels else { return false }
         var position = levelCount
-        while position > 0 {
+        while position > levelCount - levelsLeft {
             position -= 1
             guard let line = Self.line(of: hash, levels[position]) else { continue }
             var rest = Self.spread(hash)

@@ -1,3 +1,4 @@
+internal import CProcessor
 internal import Glibc
 
 /// A set of 32-bit references found by hash: extendible hashing over segments of 4 KiB.
@@ -89,6 +90,13 @@ struct HashIndex {
             left &-= 1
             bucketIndex = (bucketIndex &+ 1) & mask
         }
+    }
+
+    /// Asks for the bucket where the search for a hash begins.
+    @inline(__always)
+    func prefetch(_ hash: UInt64) {
+        guard let segment = segment(of: hash) else { return }
+        gcs_prefetch(segment + Self.home(of: hash, bucketMask) &* Self.bucketByteCount)
     }
 
     /// Adds a reference that is not held yet.

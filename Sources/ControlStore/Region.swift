@@ -1,3 +1,4 @@
+internal import CProcessor
 internal import Glibc
 public import Identifiers
 
@@ -180,6 +181,15 @@ struct Region {
     @inline(__always)
     func find(_ key: RecordKey, _ seeds: HashSeeds) -> UnsafeMutablePointer<UInt32>? {
         index.find(hash(key, seeds)) { isEntry($0, key) }
+    }
+
+    /// Asks for the record that a search would look at first; its bucket should have been asked for.
+    @inline(__always)
+    func prefetchEntry(_ key: RecordKey, _ seeds: HashSeeds) {
+        _ = index.find(hash(key, seeds)) { reference in
+            gcs_prefetch(entry(reference))
+            return true
+        }
     }
 
     /// Adds a record that is not there yet, with `byteCount` bytes to be filled by the caller.

@@ -1,7 +1,8 @@
 /// Cuts a byte stream into requests; resumable, so that a request that arrives in pieces is read once.
 ///
-/// Reads RESP arrays of bulk strings and inline commands. Words are kept as offsets from the start of
-/// the request: its bytes may move between calls, but must all be there when it is complete.
+/// Reads RESP arrays of bulk strings and inline commands; a line that begins with `#` is none. Words are
+/// kept as offsets from the start of the request: its bytes may move between calls, but must all be there
+/// when it is complete.
 public struct RequestParser: ~Copyable {
     /// Bounds of what is accepted; beyond them the peer gets a `ProtocolError`.
     @frozen
@@ -179,7 +180,9 @@ extension RequestParser {
         var line: [UInt8] = []
         line.reserveCapacity(lineEnd)
         for offset in 0..<lineEnd { line.append(input[offset]) }
-        guard let words = splitLine(line) else { throw .unbalancedQuotes }
+        // A comment, as Redis' append-only files have them.
+        let isComment = line.first == UInt8(ascii: "#")
+        guard let words = isComment ? [] : splitLine(line) else { throw .unbalancedQuotes }
         isInline = true
         unquoted = []
         for word in words {

@@ -1,7 +1,6 @@
 internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
-internal import RESP
 
 /// Keeps the append-only file small: when it is more than twice what is alive, and 64 MiB, the things
 /// that its oldest segment tells of are told again where they are still there, and the segment goes.
@@ -86,7 +85,9 @@ struct LogCleaner {
             return (part.error.isEmpty, part.error)
         case .telling(let part, let offset):
             let budget = max(Self.stepByteCount, Self.stepFactor * writtenByteCount)
-            let end = Self.tell(part, from: offset, budget: budget, &store)
+            let end = part.commands.withUnsafeBytes {
+                Change.renew($0, from: offset, budget: budget, of: part.segment, in: &store)
+            }
             phase =
                 end == part.commands.count
                 ? .told(part, removalsAwaited: nil) : .telling(part, offset: end)
@@ -137,31 +138,4 @@ struct LogCleaner {
 
     /// Stops: the log begins anew.
     mutating func stop() { phase = .idle }
-
-    private static func tell(
-        _ part: OldestPart, from start: Int, budget: Int, _ store: inout ControlStore
-    ) -> Int {
-        var parser = RequestParser()
-        var limits = RequestParser.Limits()
-        limits.wordByteCountMax = 1 << 40
-        var offset = start
-        part.commands.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
-            while offset - start < budget {
-                let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
-                guard offset < bytes.count,
-                    let taken = try? parser.parse(rest.bytes, limits: limits)
-                else { return }
-                var words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
-                words.position = 1
-                var change = Change(words: words)
-                if let name = try? change.name() {
-                    try? change.renew(name, of: part.segment, in: &store)
-                }
-                parser.reset()
-                offset += taken
-            }
-        }
-        return offset
-    }
 }

@@ -222,7 +222,14 @@ final class LogKeeper {
         state.pointee.persistence.rewrite.startedAt = Loop.unixMilliseconds / 1000
     }
 
-    /// Hands the turn's changes on, with a slice of what is walked over; between `work()` and `send(_:)`.
+    /// Whether replies wait until the log is on the disk, or behind some that do: then the turn's are sent after
+    /// `keep()`.
+    var isAwaited: Bool {
+        settings.appendSync == .always || state.pointee.settings.appendSync == .always
+            || !state.pointee.held.isEmpty
+    }
+
+    /// Hands the turn's changes on, with a slice of what is walked over; after `work()`.
     ///
     /// - Returns: whether there is more to walk over.
     func keep() -> Bool {
@@ -231,7 +238,6 @@ final class LogKeeper {
         startWanted()
         guard state.pointee.store.isJournaling else { return false }
         let isWalking = walk()
-        let isCleaning = clean()
         state.pointee.store.commitJournal()
         let flushed = state.pointee.store.flushedJournalBytes
         if !flushed.isEmpty, let saving { _ = saving.writer.append(flushed) }
@@ -252,11 +258,15 @@ final class LogKeeper {
             core.pointee.hold(until: position, isOnlyBehind: !isHolding)
         }
         setCongested(status)
-        return isWalking || isCleaning
+        return isWalking
     }
 
-    /// Has old parts of the append-only file go, unless all of it is being told again anyway.
-    private func clean() -> Bool {
+    /// Has old parts of the append-only file go, unless all of it is being told again anyway; what it has told
+    /// again is handed on by the next turn's `keep()`.
+    ///
+    /// - Returns: whether there is something to hand on, or more to be told.
+    func clean() -> Bool {
+        guard loading == nil, state.pointee.store.isJournaling else { return false }
         cleaner.count(state.pointee.store)
         guard let writer, rewriting == nil else {
             cleaner.stop()

@@ -80,8 +80,12 @@ final class RunningServer {
         var transport = SocketTransport(core: core)
         let isLoading = load()
         let isWorking = core.pointee.work()
-        let isKeeping = keeper?.keep() ?? false
-        let isSending = core.pointee.send(&transport)
+        // Clients go on while the log is told, unless their replies wait for it.
+        let isSentFirst = keeper.map { !$0.isAwaited } ?? true
+        var isSending = isSentFirst && core.pointee.send(&transport)
+        var isKeeping = keeper?.keep() ?? false
+        if !isSentFirst { isSending = core.pointee.send(&transport) }
+        if keeper?.clean() == true { isKeeping = true }
         disk?.carry(keeper)
         if core.pointee.state.pointee.isShuttingDown {
             log.write(.warning, "SHUTDOWN was asked for")

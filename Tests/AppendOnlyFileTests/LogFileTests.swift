@@ -124,6 +124,60 @@ import Testing
         #expect(try Self.read(folder.directory) == Self.texts(1...2))
     }
 
+    /// What a segment has before what was written ahead.
+    private static func content(_ bytes: Data) -> Data {
+        var end = bytes.count
+        while end > 0, "#\n".utf8.contains(bytes[end - 1]) { end -= 1 }
+        return bytes.prefix(end + 1)
+    }
+
+    @Test("a group that was written into filling counts when it is whole, wherever it was torn")
+    func cutsFilling() throws {
+        let folder = try Folder()
+        let writer = try Self.writer(folder.directory)
+        Self.write([[1, 2], [3]], to: writer)
+        let before = try folder.bytes(1)
+        Self.write([[4]], to: writer)
+        let after = try folder.bytes(1)
+        #expect(writer.close())
+        let whole = Self.content(after)
+        #expect(try folder.bytes(1) == whole)
+        let start = Self.content(before).count
+        #expect(start < whole.count && whole.count + 100_000 < after.count)
+        #expect(before.count == after.count)
+
+        let aside = folder.directory.segmentPath(1) + ".cut"
+        try folder.setBytes(after, 1)
+        #expect(try Self.read(folder.directory) == Self.texts(1...4))
+        #expect(try folder.bytes(1) == whole)
+        #expect(!FileManager.default.fileExists(atPath: aside))
+
+        for place in start..<whole.count {
+            let missesEnd = after.prefix(place) + before.suffix(from: place)
+            let missesStart = before.prefix(place + 1) + after.suffix(from: place + 1)
+            for torn in [missesEnd, missesStart] {
+                try folder.setBytes(torn, 1)
+                // The last line end may lie where the filling has one.
+                let last = torn.prefix(whole.count) == whole ? 4 : 3
+                #expect(try Self.read(folder.directory) == Self.texts(1...last), "\(place)")
+            }
+        }
+    }
+
+    @Test("is whole lines throughout while it is written")
+    func isWholeLines() throws {
+        let folder = try Folder()
+        let writer = try Self.writer(folder.directory)
+        for number in 1...20 {
+            Self.write([[number]], to: writer)
+            let bytes = try folder.bytes(1)
+            let rest = bytes.suffix(from: Self.content(bytes).count)
+            #expect(rest.first == UInt8(ascii: "#") && rest.last == UInt8(ascii: "\n"))
+            #expect(rest.split(separator: UInt8(ascii: "\n")).allSatisfy { 1...2 ~= $0.count })
+        }
+        #expect(writer.close())
+    }
+
     @Test("a log that never was whole is none")
     func isNoneBeforeItIsWhole() throws {
         let folder = try Folder()

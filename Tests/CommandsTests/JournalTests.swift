@@ -123,28 +123,11 @@ import Testing
 
     /// Has the store tell again what a part tells of.
     private func renew(_ part: [UInt8], of number: Int, in server: inout MemoryServer) {
-        var parser = RequestParser()
-        var offset = 0
-        part.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
-            while offset < bytes.count {
-                let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
-                guard let taken = try? parser.parse(rest.bytes, limits: RequestParser.Limits())
-                else {
-                    Issue.record("a part that is not whole")
-                    return
-                }
-                var words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
-                words.position = 1
-                var change = Change(words: words)
-                if let name = try? change.name() {
-                    try? change.renew(
-                        name, of: number, in: &server.core.state.pointee.store)
-                }
-                parser.reset()
-                offset += taken
-            }
+        let end = part.withUnsafeBytes {
+            Change.renew(
+                $0, from: 0, budget: .max, of: number, in: &server.core.state.pointee.store)
         }
+        #expect(end == part.count, "a part that is not whole")
     }
 
     @Test("a DESTROY that went on in slices goes on where the log ended")

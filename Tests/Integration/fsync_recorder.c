@@ -5,6 +5,7 @@
 // DURABILITY_NOTES names the directory of the notes; what lies beside it is recorded, all by inode:
 //
 //   i<inode>        bytes of a file as of its last sync
+//   u<inode>        what lay under bytes that were written over since: place, count, the bytes, for each write
 //   d<inode>        names and inodes in a directory as of its last sync, one a line
 //   grave/<inode>   a file whose name was removed or taken over: it has its name again when the power
 //                   fails before the directory is synced; and meanwhile its inode is nobody else's
@@ -60,11 +61,52 @@ static void note_size(ino_t inode, long long size, int is_cut) {
         long long known = pread(file, text, sizeof text - 1, 0) > 0 ? atoll(text) : 0;
         // 20 digits replace 20 digits in one call: never half a note.
         int length = snprintf(text, sizeof text, "%020lld\n", size);
-        if ((is_cut ? size < known : size > known) && pwrite(file, text, length, 0) != length)
+        if ((is_cut ? size < known : size > known)
+            && syscall(SYS_pwrite64, file, text, length, 0) != length)
             abort();
         close(file);
     }
     pthread_mutex_unlock(&lock);
+}
+
+// Notes what is about to be written over.
+static void note_under(int descriptor, long long offset, size_t count) {
+    struct stat status;
+    char link[64], path[PATH_MAX], target[PATH_MAX];
+    if (!notes() || fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) || offset >= status.st_size)
+        return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length > 0 ? length : 0] = 0;
+    if (!is_ours(path)) return;
+    if (count > (size_t)(status.st_size - offset)) count = status.st_size - offset;
+    char *note = malloc(16 + count);
+    int file = raw_open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (!note || file < 0 || pread(file, note + 16, count, offset) != (ssize_t)count) abort();
+    close(file);
+    memcpy(note, &(long long[]){offset, count}, 16);
+    snprintf(target, sizeof target, "%s/u%lu", notes(), (unsigned long)status.st_ino);
+    pthread_mutex_lock(&lock);
+    file = raw_open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (file < 0 || write(file, note, 16 + count) != (ssize_t)(16 + count)) abort();
+    close(file);
+    pthread_mutex_unlock(&lock);
+    free(note);
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
+    note_under(descriptor, offset, count);
+    return syscall(SYS_pwrite64, descriptor, bytes, count, offset);
+}
+ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) {
+    return pwrite(descriptor, bytes, count, offset);
+}
+
+// What was written over is on the disk.
+static void forget_under(ino_t inode) {
+    char target[PATH_MAX];
+    snprintf(target, sizeof target, "%s/u%lu", notes(), (unsigned long)inode);
+    syscall(SYS_unlinkat, AT_FDCWD, target, 0);
 }
 
 // Notes which names a directory has on the disk.
@@ -104,7 +146,10 @@ static int record_sync(int descriptor) {
         return 0;
     }
     usleep(500 + (useconds_t)(before.st_size * 7919 % 4000));
-    if (counts) note_size(before.st_ino, before.st_size, 0);
+    if (counts) {
+        note_size(before.st_ino, before.st_size, 0);
+        forget_under(before.st_ino);
+    }
     return 0;
 }
 

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 
 
@@ -88,9 +89,29 @@ class RecordedDisk:
         note = self.notes / f"i{status.st_ino}"
         # Empty: the process was killed before its first word.
         size = min(int(note.read_text() or 0), status.st_size) if note.exists() else 0
+        uncovered = self._uncover(path, status.st_ino)
         if size < status.st_size:
             os.truncate(path, size)
-        return status.st_size - size
+        return status.st_size - size + uncovered
+
+    def _uncover(self, path, inode):
+        """Brings back what lay under bytes that were written over since the last sync; how many."""
+        note = self.notes / f"u{inode}"
+        if not note.exists():
+            return 0
+        records, text = [], note.read_bytes()
+        while len(text) >= 16:
+            offset, count = struct.unpack("qq", text[:16])
+            # Half a note: the process was killed before it wrote over anything.
+            if len(text) < 16 + count:
+                break
+            records.append((offset, text[16:16 + count]))
+            text = text[16 + count:]
+        with open(path, "r+b") as file:
+            for offset, under in reversed(records):
+                file.seek(offset)
+                file.write(under)
+        return sum(len(under) for _, under in records)
 
     def _begin_anew(self):
         """What is there now is on the disk."""

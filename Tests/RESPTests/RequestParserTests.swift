@@ -74,6 +74,7 @@ struct SeededGenerator: RandomNumberGenerator {
         "an inline command is cut at spaces, with quotation",
         arguments: [
             ("PING\r\n", ["PING"]), ("  SET  a\tb \n", ["SET", "a", "b"]), ("\r\n", []),
+            ("# PING \"\n", []), ("PING #\n", ["PING", "#"]),
             (#"SET a "x\x41\n\"y""# + "\r\n", ["SET", "a", "xA\n\"y"]),
             (#"SET a 'it\'s' """# + "\r\n", ["SET", "a", "it's", ""]),
         ])

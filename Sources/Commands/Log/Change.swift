@@ -122,19 +122,60 @@ public struct Change {
 // MARK: - Telling again
 
 extension Change {
-    /// Has the store tell what the change is about again, if it is there and no later part of the log
-    /// told it again.
+    /// Has the store tell the things again that an old part of the log tells of, if they are there and no later
+    /// part told them again.
     ///
-    /// - Parameter segment: where the change is.
-    public mutating func renew(
-        _ name: Word, of segment: Int, in store: inout ControlStore
+    /// - Parameters:
+    ///   - commands: whole commands of one segment.
+    ///   - start: the offset of the first that counts.
+    ///   - budget: bytes after which it ends.
+    /// - Returns: the offset behind those that were looked at.
+    public static func renew(
+        _ commands: UnsafeRawBufferPointer, from start: Int, budget: Int, of segment: Int,
+        in store: inout ControlStore
+    ) -> Int {
+        guard let base = commands.baseAddress else { return start }
+        var parser = RequestParser()
+        var limits = RequestParser.Limits()
+        limits.wordByteCountMax = 1 << 40
+        var records: [ToldRecord] = []
+        records.reserveCapacity(ControlStore.renewedTogetherCount)
+        var offset = start
+        while offset < commands.count, offset - start < budget {
+            let rest = UnsafeRawBufferPointer(rebasing: commands[offset...])
+            var taken = 0
+            if let record = ToldRecord(startOf: rest, byteCount: &taken) {
+                records.append(record)
+            } else {
+                guard let parsed = try? parser.parse(rest.bytes, limits: limits) else { break }
+                taken = parsed
+                var words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
+                words.position = 1
+                var change = Change(words: words)
+                // A line that is not understood would not have been loaded: it tells of nothing.
+                try? change.renew(of: segment, in: &store, &records)
+                parser.reset()
+            }
+            offset += taken
+            guard records.count == ControlStore.renewedTogetherCount else { continue }
+            store.renew(records)
+            records.removeAll(keepingCapacity: true)
+        }
+        store.renew(records)
+        return offset
+    }
+
+    private mutating func renew(
+        of segment: Int, in store: inout ControlStore, _ records: inout [ToldRecord]
     ) throws(CommandError) {
+        let name = try name()
         if name.matches("RECORD") {
             let (traits, id) = (try recordTraits(), try id())
             if traits.isStray { _ = try word() }
             let bytes = try word()
-            store.renewRecord(
-                id, traits, UnsafeRawBufferPointer(start: bytes.start, count: bytes.count))
+            records.append(
+                ToldRecord(
+                    id, traits, UnsafeRawBufferPointer(start: bytes.start, count: bytes.count)))
         } else if name.matches("BATCH") {
             store.renewBatch(try batchID(), toldIn: segment)
         } else if name.matches("ENDED") {
