@@ -35,6 +35,8 @@ final class LogKeeper {
     private var writtenByteCount = 0
     /// Whether connections are not read because the disk is behind.
     private var isCongested = false
+    /// Whether writes were refused when the last turn ended: nothing can be written.
+    private var isRefusing = false
 
     /// What is being loaded.
     private struct Loading: ~Copyable {
@@ -252,13 +254,23 @@ final class LogKeeper {
         guard let writer else { return isWalking }
         cleaner.handedOn(writer, state.pointee.store.diskRemovals)
         let status = writer.status
+        let isHolding = isHoldingReplies()
         if position > status.synced {
-            // While nothing can be written, writes are refused and reads go on.
-            let isHolding = settings.appendSync == .always && status.error.isEmpty
             core.pointee.hold(until: position, isOnlyBehind: !isHolding)
         }
         setCongested(status)
         return isWalking
+    }
+
+    /// Whether the turn's replies wait for the disk.
+    ///
+    /// While nothing can be written, writes are refused and reads go on. But a write that the turn let in
+    /// waits, even if the writer has failed since: so it counts what commands knew, not what the writer knows.
+    private func isHoldingReplies() -> Bool {
+        let isRefused = !state.pointee.persistence.error.isEmpty
+        defer { isRefusing = isRefused }
+        guard settings.appendSync == .always else { return false }
+        return !isRefused || (!isRefusing && writtenByteCount > 0)
     }
 
     /// Has old parts of the append-only file go, unless all of it is being told again anyway; what it has told
