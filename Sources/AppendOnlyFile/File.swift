@@ -17,7 +17,7 @@ struct File: ~Copyable {
             switch self {
             case .read: O_RDONLY | O_CLOEXEC
             case .append: O_WRONLY | O_CLOEXEC
-            case .create: O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+            case .create: O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC
             }
         }
     }

@@ -43,6 +43,9 @@ public struct LogDirectory: Sendable {
         isSnapshot ? path + ".temporary" : segmentPath(number)
     }
 
+    /// The path of a segment's copy, until it takes the segment's place.
+    var renewedPath: String { isSnapshot ? path + ".again" : "\(path)/\(name).again" }
+
     private func segmentName(_ number: Int) -> String { "\(name).\(number).incr.aof" }
 
     /// Whether there is a log.

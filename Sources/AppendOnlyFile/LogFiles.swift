@@ -25,8 +25,14 @@ struct LogFiles: ~Copyable, Sendable {
     private var nextMark: UInt64
     /// The head of a segment, which its first group's checksum covers.
     private var head: [UInt8] = []
+    /// Of all bytes of the segment.
+    private var sum = CRC32C()
     /// Whether something was written since the last sync.
     private(set) var isUnsynced = false
+    /// Whether a sync of the segment has failed.
+    private var isDoubtful = false
+    /// Milliseconds since 1970 before which it is not written again, and why it could not be.
+    private var renewal: (notBefore: Int64, failure: LogError)?
 
     /// Bytes of room that are asked for ahead.
     private static let reserveByteCount = 8 << 20
@@ -47,6 +53,7 @@ struct LogFiles: ~Copyable, Sendable {
         self.nextMark = nextMark
         isListed = isWhole
         try directory.make()
+        File.remove(directory.renewedPath)
         for number in segments {
             let file = try File(directory.segmentPath(number), .read)
             sizes[number] = try file.size()
@@ -74,7 +81,8 @@ struct LogFiles: ~Copyable, Sendable {
         begunNumber = nil
         segments.append(number)
         sizes[number] = 0
-        (offset, reservedEnd, filledEnd, isUnfillable) = (0, 0, 0, false)
+        (offset, sum) = (0, CRC32C())
+        (reservedEnd, filledEnd, isUnfillable) = (0, 0, false)
         head = LogMark.segmentHead(version: version, number: number, nextMark: nextMark)
         file = consume next
     }
@@ -136,6 +144,9 @@ struct LogFiles: ~Copyable, Sendable {
             (reservedEnd, filledEnd) = (0, 0)
             throw error
         }
+        head.withUnsafeBytes { self.sum.update($0) }
+        self.sum.update(group)
+        mark.withUnsafeBytes { self.sum.update($0) }
         offset += byteCount
         if isAwaited, offset >= filledEnd { fill(descriptor) }
         head = []
@@ -175,10 +186,60 @@ struct LogFiles: ~Copyable, Sendable {
     }
 
     /// Makes all that was written durable.
+    ///
+    /// When a sync has failed the system may forget that bytes were not written: another one that succeeds
+    /// says nothing about them. So the segment is written again, to another file.
     mutating func synchronize() throws(LogError) {
         guard isUnsynced else { return }
-        try file?.synchronize()
-        isUnsynced = false
+        if isDoubtful {
+            try renew()
+        } else {
+            isDoubtful = true
+            try file?.synchronize()
+        }
+        (isDoubtful, isUnsynced) = (false, false)
+    }
+
+    /// Has the segment written again at once, if it must be, however short ago that failed.
+    mutating func hurry() { renewal = nil }
+
+    private mutating func renew() throws(LogError) {
+        if let renewal, Self.unixMilliseconds < renewal.notBefore { throw renewal.failure }
+        do throws(LogError) {
+            try copySegment()
+            renewal = nil
+        } catch {
+            File.remove(directory.renewedPath)
+            renewal = (Self.unixMilliseconds + Self.renewalPause, error)
+            throw error
+        }
+    }
+
+    /// Milliseconds between two tries to write a segment again.
+    private static let renewalPause: Int64 = 1000
+
+    /// Puts a file with the same bytes in the place of the segment's.
+    private mutating func copySegment() throws(LogError) {
+        guard let number = segments.last else { return }
+        let path = directory.writingPath(number)
+        let copy = try File(directory.renewedPath, .create)
+        var (copied, found) = (0, CRC32C())
+        while copied < offset {
+            let bytes = try file?.read(min(offset - copied, 1 << 20), at: copied) ?? []
+            guard !bytes.isEmpty else { break }
+            bytes.withUnsafeBytes { found.update($0) }
+            try copy.write(bytes, at: copied)
+            copied += bytes.count
+        }
+        // What could not be written may be gone from memory, too.
+        guard copied == offset, found == sum else {
+            throw .damaged(
+                path: path, offset: copied, reason: "a sync that failed lost some of its bytes")
+        }
+        try copy.synchronize()
+        try File.move(directory.renewedPath, to: path)
+        file = consume copy
+        (reservedEnd, filledEnd) = (0, 0)
     }
 
     /// Ends the file: durable, and without the room behind its end.

@@ -64,6 +64,7 @@ final class LogThread: Sendable {
                     poll(nil, 0, Self.restMilliseconds)
                 }
             }
+            files.hurry()
             try? files.finish()
             tell(turn, &files, "")
         }

@@ -219,10 +219,10 @@ class FaultyServer(programs.Server):
         self.faults.write_text("")
         self.args = ["env", f"LD_PRELOAD={library}", f"DISK_FAULTS={self.faults}", *self.args]
 
-    def fail(self, *faults):
+    def fail(self, *faults, folder="flushed"):
         """Has calls fail from now on: words of `disk_faults.c`; none without any."""
         lines = "".join(
-            f"{call} {number} */flushed/{pattern}\n" for call, number, pattern in faults)
+            f"{call} {number} */{folder}/{pattern}\n" for call, number, pattern in faults)
         # At once: the server reads it while it is written.
         new = self.faults.with_name("faults.new")
         new.write_text(lines)

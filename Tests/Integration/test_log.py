@@ -1,6 +1,7 @@
 """The append-only file and snapshots of the real server: full disks, damage, loading, switching, tools."""
 
 import contextlib
+import errno
 import os
 import resource
 import shutil
@@ -14,6 +15,7 @@ import redis
 
 import programs
 from programs import Server, task_id, wait_until
+from recorded_disk import compile_library
 
 LOG = ["--appendonly", "yes", "--appendfsync", "always"]
 
@@ -465,3 +467,52 @@ def test_redis_tools_read_the_log(start):
     assert b"errors: 0" in piped.stdout, piped.stdout + piped.stderr
     assert empty.cli("GCS.LOAD", "FINISH") == "OK"
     assert contents(empty) == before
+
+
+# A sync that fails.
+
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+def test_sync_that_fails(start, tmp_path, policy):
+    """What was not durable is written to another file before it is answered: the old one proves nothing."""
+    from test_flushing_failures import FaultyServer
+
+    library = compile_library("disk_faults", tmp_path)
+    if library is None:
+        pytest.skip("no C compiler")
+    server = start(FaultyServer, library, "--appendonly", "yes", "--appendfsync", policy)
+    client = server.client()
+    client.execute_command("GCS.BATCH", "START", "ID", 7)
+    assert not [one for one in add_tasks(client, 7, range(1000)) if isinstance(one, Exception)]
+    path = segments(server)[-1]
+    inode = path.stat().st_ino
+    server.fail(("sync", errno.EIO, "*"), folder="appendonlydir")
+    answered = threading.Event()
+
+    def add_one():
+        with server.client() as other:
+            assert not isinstance(add_tasks(other, 7, [1000])[0], Exception)
+        answered.set()
+
+    adder = threading.Thread(target=add_one)
+    adder.start()
+    wait_until(lambda: "the append-only file cannot be written: fdatasync" in server.log_text(), "it fails")
+    assert specification(client, 7, 3).startswith(b"3 ")
+    if policy == "always":
+        with pytest.raises(redis.ResponseError, match="MISCONF"):
+            client.execute_command("GCS.TASK", "ADD", task_id(7, 2000), "x")
+        assert not answered.wait(1.5)
+    server.fail()
+    wait_until(lambda: "the append-only file can be written again" in server.log_text(), "it goes on")
+    adder.join(10)
+    assert answered.is_set()
+    assert segments(server)[-1] == path
+    assert path.stat().st_ino != inode
+    assert not isinstance(add_tasks(client, 7, [1001])[0], Exception)
+    before = contents(server)
+    server.kill()
+    server.start()
+    wait_until(lambda: not persistence(server.client())["loading"], "everything is loaded")
+    assert contents(server) == before
+    assert sorted(one.name for one in path.parent.iterdir()) == [
+        "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof", "appendonly.aof.manifest"]
+    assert server.stop() == 0
