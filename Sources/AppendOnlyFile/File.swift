@@ -77,14 +77,14 @@ struct File: ~Copyable {
         return bytes
     }
 
-    /// Maps the whole file for reading; whoever maps it unmaps it.
-    func map() throws(LogError) -> UnsafeRawBufferPointer {
+    /// Maps the whole file for reading.
+    func map() throws(LogError) -> Mapping {
         let count = try size()
-        guard count > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        guard count > 0 else { return Mapping(UnsafeRawBufferPointer(start: nil, count: 0)) }
         let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
         guard let start, start != MAP_FAILED else { throw Self.error("mmap", path) }
         madvise(start, count, MADV_SEQUENTIAL)
-        return UnsafeRawBufferPointer(start: start, count: count)
+        return Mapping(UnsafeRawBufferPointer(start: start, count: count))
     }
 
     func synchronize() throws(LogError) {
@@ -154,6 +154,19 @@ struct File: ~Copyable {
             if name != ".", name != ".." { names.append(name) }
         }
         return names.sorted()
+    }
+}
+
+/// A file's bytes as they are mapped; unmapped with the last who holds them.
+final class Mapping: @unchecked Sendable {
+    let bytes: UnsafeRawBufferPointer
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    deinit {
+        if let start = bytes.baseAddress {
+            munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
+        }
     }
 }
 

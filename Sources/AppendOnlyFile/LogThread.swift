@@ -148,7 +148,8 @@ final class LogThread: Sendable {
         var part = OldestPart(segment: segments[0])
         do throws(LogError) {
             if oldest?.path != path { oldest = try Segment(path) }
-            (part.commands, part.isEnd) = try oldest?.take(Self.readByteCount) ?? ([], true)
+            (part.commands, part.isEnd) =
+                try oldest?.take(Self.readByteCount) ?? (MappedBytes(), true)
         } catch {
             part.error = "\(error)"
         }

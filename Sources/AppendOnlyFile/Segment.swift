@@ -5,7 +5,7 @@ internal import Checksums
 /// A segment that is read: mapped, and cut into groups by its marks.
 struct Segment: ~Copyable {
     let path: String
-    private let bytes: UnsafeRawBufferPointer
+    private let mapping: Mapping
     private var parser = RequestParser()
     private var limits = RequestParser.Limits()
     /// How far it is read.
@@ -25,14 +25,10 @@ struct Segment: ~Copyable {
     init(_ path: String) throws(LogError) {
         self.path = path
         limits.wordByteCountMax = 1 << 40
-        bytes = try File(path, .read).map()
+        mapping = try File(path, .read).map()
     }
 
-    deinit {
-        if let start = bytes.baseAddress {
-            munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
-        }
-    }
+    private var bytes: UnsafeRawBufferPointer { mapping.bytes }
 
     /// Bytes of the file.
     var count: Int { bytes.count }
@@ -83,12 +79,25 @@ struct Segment: ~Copyable {
     /// Reads on for about a number of bytes.
     ///
     /// - Returns: the commands, as they are, and whether they are the last.
-    mutating func take(_ byteCount: Int) throws(LogError) -> (commands: [UInt8], isEnd: Bool) {
+    mutating func take(_ byteCount: Int) throws(LogError) -> (commands: MappedBytes, isEnd: Bool) {
         let start = offset
-        while offset - start < byteCount {
-            if try next({ _ in }) == .end { return (Array(bytes[start..<offset]), true) }
+        var isEnd = false
+        while !isEnd, offset - start < byteCount {
+            if !skip() { isEnd = try next({ _ in }) == .end }
         }
-        return (Array(bytes[start..<offset]), false)
+        return (MappedBytes(mapping, start..<offset), isEnd)
+    }
+
+    /// Passes over a record's change without looking at its words; whether there was one.
+    private mutating func skip() -> Bool {
+        let head: StaticString = "*5\r\n$8\r\nGCS.LOAD\r\n$6\r\nRECORD\r\n"
+        guard let base = bytes.baseAddress, bytes.count - offset > head.utf8CodeUnitCount,
+            memcmp(base + offset, head.utf8Start, head.utf8CodeUnitCount) == 0
+        else { return false }
+        var reader = BulkReader(bytes, at: offset + head.utf8CodeUnitCount)
+        for _ in 2..<5 { guard reader.word() != nil else { return false } }
+        offset = reader.offset
+        return true
     }
 
     private mutating func checkMark(_ words: Words, byteCount: Int) throws(LogError) {

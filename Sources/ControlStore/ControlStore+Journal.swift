@@ -28,6 +28,10 @@ public struct RecordTraits: Sendable {
 public enum JournalFormat {
     /// Told in each HEAD; another one is refused.
     public static let version = 3
+    /// What the change of a record begins with that is where its id says: most of a log.
+    public static var recordHead: StaticString {
+        "*5\r\n$8\r\nGCS.LOAD\r\n$6\r\nRECORD\r\n"
+    }
 }
 
 extension ControlStore {

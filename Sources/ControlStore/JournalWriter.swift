@@ -52,13 +52,10 @@ struct JournalWriter: ~Copyable {
         word(UnsafeRawBufferPointer(start: change.utf8Start, count: change.utf8CodeUnitCount))
     }
 
-    /// What `record` begins with.
-    static var recordHead: StaticString { "*5\r\n$8\r\nGCS.LOAD\r\n$6\r\nRECORD\r\n" }
-
     /// Tells a record whose id tells its owner; what most of a log consists of.
     mutating func record(_ traits: UInt8, _ id: RecordID, _ bytes: UnsafeRawBufferPointer) {
         reserve(128)
-        put(Self.recordHead.utf8Start, Self.recordHead.utf8CodeUnitCount)
+        put(JournalFormat.recordHead.utf8Start, JournalFormat.recordHead.utf8CodeUnitCount)
         word(Int64(traits))
         word(id)
         word(bytes)

@@ -85,7 +85,7 @@ struct LogCleaner {
             return (part.error.isEmpty, part.error)
         case .telling(let part, let offset):
             let budget = max(Self.stepByteCount, Self.stepFactor * writtenByteCount)
-            let end = part.commands.withUnsafeBytes {
+            let end = part.commands.withBytes {
                 Change.renew($0, from: offset, budget: budget, of: part.segment, in: &store)
             }
             phase =

@@ -1,4 +1,5 @@
 public import ControlStore
+internal import Glibc
 internal import Identifiers
 public import RESP
 
@@ -144,7 +145,7 @@ extension Change {
         while offset < commands.count, offset - start < budget {
             let rest = UnsafeRawBufferPointer(rebasing: commands[offset...])
             var taken = 0
-            if let record = ToldRecord(startOf: rest, byteCount: &taken) {
+            if let record = Self.record(rest, &taken) {
                 records.append(record)
             } else {
                 guard let parsed = try? parser.parse(rest.bytes, limits: limits) else { break }
@@ -163,6 +164,28 @@ extension Change {
         }
         store.renew(records)
         return offset
+    }
+
+    /// Reads a record's change without looking for words first: a log consists of little else.
+    ///
+    /// - Parameter byteCount: set to the bytes that it takes.
+    /// - Returns: `nil` for any other change.
+    private static func record(
+        _ commands: UnsafeRawBufferPointer, _ byteCount: inout Int
+    ) -> ToldRecord? {
+        let head = JournalFormat.recordHead
+        guard let base = commands.baseAddress, commands.count > head.utf8CodeUnitCount,
+            memcmp(base, head.utf8Start, head.utf8CodeUnitCount) == 0
+        else { return nil }
+        var reader = BulkReader(commands, at: head.utf8CodeUnitCount)
+        guard let number = reader.word().flatMap({ BulkReader.number($0) }),
+            let traits = UInt8(exactly: number).flatMap({ RecordTraits(rawValue: $0) }),
+            !traits.isStray,
+            let id = reader.word(), id.count == RecordID.byteCount, let start = id.baseAddress,
+            let bytes = reader.word()
+        else { return nil }
+        byteCount = reader.offset
+        return ToldRecord(RecordID(loading: start), traits, bytes)
     }
 
     private mutating func renew(
