@@ -15,10 +15,14 @@ public struct BulkReader {
         self.offset = offset
     }
 
-    /// Reads a word; `nil` when there is none, or not all of it.
+    /// Reads a word; `nil`, and nothing is read, when there is none, or not all of it.
     @inlinable @inline(__always)
     public mutating func word() -> UnsafeRawBufferPointer? {
-        guard let count = count(), bytes.count - offset >= count + 2 else { return nil }
+        let before = offset
+        guard let count = count(), bytes.count - offset >= count + 2 else {
+            offset = before
+            return nil
+        }
         let start = offset
         offset += count + 2
         return UnsafeRawBufferPointer(rebasing: bytes[start..<start + count])
