@@ -54,9 +54,9 @@ struct gcs_schedule {
     uint32_t least, most;
 };
 
-/// Makes the calling thread `nicer` than it is, and has the scheduler give it turns of so many nanoseconds;
-/// 0: of the usual length. One with shorter turns goes first when it wakes, and gets no more for it (Linux 6.12;
-/// others leave turns as they are). A thread with a policy of its own keeps it.
+/// Makes the calling thread `nicer` than it is (less than 0: less nice, which few may), and has the scheduler give
+/// it turns of so many nanoseconds; 0: of the usual length. One with shorter turns goes first when it wakes, and
+/// gets no more for it (Linux 6.12; others leave turns as they are). A thread with a policy of its own keeps it.
 static inline void gcs_schedule_thread(int nicer, uint64_t nanoseconds) {
     struct gcs_schedule schedule = {.size = sizeof schedule};
     if (syscall(SYS_sched_getattr, 0, &schedule, sizeof schedule, 0) != 0 || schedule.policy != 0) return;

@@ -41,7 +41,10 @@ struct Durability {
         let kinds = ["no log", "everysec", "always"]
         let servers = try kinds.map { kind in
             let settings = kind == "no log" ? [] : ["--appendonly", "yes", "--appendfsync", kind]
-            let server = try ServerProcess.gcs(settings, directory: directory("cost \(kind)"))
+            // The log's thread runs where there is room, as it does for users.
+            let server = try ServerProcess.gcs(
+                settings, directory: directory("cost \(kind)"), isPinned: false)
+            try server.pinLoop()
             _ = try Connection(port: server.port).command(["GCS.BATCH", "START", "ID", "42"])
             return server
         }
@@ -75,8 +78,9 @@ struct Durability {
 
     private func writeSyncedThroughput(_ report: inout Report) throws {
         let settings = ["--appendonly", "yes", "--appendfsync", "always"]
-        let gcs = try ServerProcess.gcs(settings, directory: directory("always gcs"))
-        let redis = try ServerProcess.redis(settings, directory: directory("always redis"))
+        let gcs = try ServerProcess.gcs(settings, directory: directory("always gcs"), isPinned: false)
+        let redis = try ServerProcess.redis(settings, directory: directory("always redis"), isPinned: false)
+        for server in [gcs, redis] { try server.pinLoop() }
         _ = try Connection(port: gcs.port).command(["GCS.BATCH", "START", "ID", "42"])
         var rates: [[Double]] = [[], []]
         let count = isQuick ? 5_000 : 50_000
@@ -104,10 +108,10 @@ struct Durability {
         let ours = try loadingSeconds(count, "loading gcs", { try ServerProcess.gcs($0, directory: $1) }, settings) { id in
             [["GCS.TASK", "ADD", id, text]]
         }
-        let both = try loadingSeconds(count, "loading both", ServerProcess.redis, plain) { id in
+        let both = try loadingSeconds(count, "loading both", { try ServerProcess.redis($0, directory: $1) }, plain) { id in
             [["SET", "task:\(id)", text], ["SADD", "batch:42", "task:\(id)"]]
         }
-        let single = try loadingSeconds(count, "loading set", ServerProcess.redis, plain) { id in
+        let single = try loadingSeconds(count, "loading set", { try ServerProcess.redis($0, directory: $1) }, plain) { id in
             [["SET", "task:\(id)", text]]
         }
         report.add("Start with \(count) tasks of 100 B in the append-only file, until PING is answered:")

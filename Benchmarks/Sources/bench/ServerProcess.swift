@@ -62,12 +62,13 @@ final class ServerProcess {
 
     /// redis-server, with its files in `directory`.
     static func redis(
-        _ settings: [String] = ["--appendonly", "no"], directory: String? = nil
+        _ settings: [String] = ["--appendonly", "no"], directory: String? = nil, isPinned: Bool = true
     ) throws -> ServerProcess {
         let port = try Connection.freePort()
         let arguments = ["--port", "\(port)", "--save", ""] + settings
         return try ServerProcess(
-            "redis-server", path(of: "redis-server"), arguments, port: port, directory: directory)
+            "redis-server", path(of: "redis-server"), arguments, port: port, directory: directory,
+            isPinned: isPinned)
     }
 
     /// Seconds of processor time used so far.
