@@ -25,8 +25,6 @@ struct LogFiles: ~Copyable, Sendable {
     private var nextMark: UInt64
     /// The head of a segment, which its first group's checksum covers.
     private var head: [UInt8] = []
-    /// Of all bytes of the segment.
-    private var sum = CRC32C()
     /// Whether something was written since the last sync.
     private(set) var isUnsynced = false
     /// Whether a sync of the segment has failed.
@@ -81,8 +79,7 @@ struct LogFiles: ~Copyable, Sendable {
         begunNumber = nil
         segments.append(number)
         sizes[number] = 0
-        (offset, sum) = (0, CRC32C())
-        (reservedEnd, filledEnd, isUnfillable) = (0, 0, false)
+        (offset, reservedEnd, filledEnd, isUnfillable) = (0, 0, 0, false)
         head = LogMark.segmentHead(version: version, number: number, nextMark: nextMark)
         file = consume next
     }
@@ -144,9 +141,6 @@ struct LogFiles: ~Copyable, Sendable {
             (reservedEnd, filledEnd) = (0, 0)
             throw error
         }
-        head.withUnsafeBytes { self.sum.update($0) }
-        self.sum.update(group)
-        mark.withUnsafeBytes { self.sum.update($0) }
         offset += byteCount
         if isAwaited, offset >= filledEnd { fill(descriptor) }
         head = []
@@ -223,16 +217,15 @@ struct LogFiles: ~Copyable, Sendable {
         guard let number = segments.last else { return }
         let path = directory.writingPath(number)
         let copy = try File(directory.renewedPath, .create)
-        var (copied, found) = (0, CRC32C())
+        var copied = 0
         while copied < offset {
             let bytes = try file?.read(min(offset - copied, 1 << 20), at: copied) ?? []
             guard !bytes.isEmpty else { break }
-            bytes.withUnsafeBytes { found.update($0) }
             try copy.write(bytes, at: copied)
             copied += bytes.count
         }
         // What could not be written may be gone from memory, too.
-        guard copied == offset, found == sum else {
+        guard copied == offset, Self.isWhole(directory.renewedPath, offset) else {
             throw .damaged(
                 path: path, offset: copied, reason: "a sync that failed lost some of its bytes")
         }
@@ -240,6 +233,17 @@ struct LogFiles: ~Copyable, Sendable {
         try File.move(directory.renewedPath, to: path)
         file = consume copy
         (reservedEnd, filledEnd) = (0, 0)
+    }
+
+    /// Whether a segment's groups are what was written, to its end.
+    private static func isWhole(_ path: String, _ byteCount: Int) -> Bool {
+        do throws(LogError) {
+            var segment = try Segment(path)
+            while try segment.next({ _ in }) != .end {}
+            return segment.markEnd == byteCount
+        } catch {
+            return false
+        }
     }
 
     /// Ends the file: durable, and without the room behind its end.
