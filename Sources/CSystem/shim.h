@@ -30,9 +30,6 @@ static inline int gcs_reserve(int fd, int64_t offset, int64_t length) {
     return (int)syscall(SYS_fallocate, fd, 0x01 /* KEEP_SIZE */, offset, length);
 }
 
-/// Locks a file for this open description alone, without waiting; -1 when another one has it.
-static inline int gcs_lock(int fd) { return (int)syscall(SYS_flock, fd, 2 | 4 /* LOCK_EX | LOCK_NB */); }
-
 /// Bytes of the huge pages that a directory lies on; 0 when it is on none, -1 with errno.
 static inline int64_t gcs_huge_page_bytes(const char *path) {
     struct statfs status;

@@ -48,7 +48,7 @@ extension RocksStore {
                 rocksdb_close(trial.pointer)
                 return .success(())
             } catch {
-                lock.withLock { $0 = try? DirectoryLock(path) }
+                lock.withLock { $0 = try? DatabaseLock(path) }
                 database = trial
                 return .failure(error)
             }

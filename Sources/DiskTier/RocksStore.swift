@@ -24,7 +24,7 @@ public final class RocksStore: DiskEngine {
     /// The directory that was opened.
     let directory = Mutex<OpenedDirectory?>(nil)
     /// Held while the database is open for reading only.
-    let lock = Mutex<DirectoryLock?>(nil)
+    let lock = Mutex<DatabaseLock?>(nil)
 
     struct Contents {
         var identity: UInt64 = 0

@@ -1,4 +1,3 @@
-internal import CSystem
 internal import Glibc
 
 /// The directory of one store's evicted objects, inside one that stores may share.
@@ -73,7 +72,7 @@ final class ExternalDirectory: Sendable {
         let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
         let file = open("\(path)/\(lockName)", flags, 0o600)
         guard file >= 0 else { return nil }
-        guard gcs_lock(file) == 0 else {
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
             close(file)
             return nil
         }

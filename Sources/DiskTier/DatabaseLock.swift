@@ -5,7 +5,7 @@ internal import Glibc
 /// It is the lock that RocksDB takes itself when it opens one for writing, on the same file. Locks of this kind
 /// belong to the process, and go when it closes any descriptor of the file: so it is taken again after each
 /// time RocksDB has closed its own.
-final class DirectoryLock: Sendable {
+final class DatabaseLock: Sendable {
     private let descriptor: Int32
 
     /// Takes the lock; throws when another process has it.
