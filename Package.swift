@@ -61,6 +61,9 @@ let package = Package(
             dependencies: ["Identifiers", "RESP", "ControlStore", "Settings", "Commands"],
             swiftSettings: common),
 
+        // The system's clocks.
+        .target(name: "Platform", swiftSettings: common),
+
         // The object store.
         .target(name: "Checksums", dependencies: ["CProcessor"], swiftSettings: common),
         .target(name: "PlasmaProtocol", dependencies: ["Identifiers"], swiftSettings: common),
@@ -71,21 +74,25 @@ let package = Package(
 
         // Flushed records on disk.
         .target(
-            name: "DiskTier", dependencies: ["Identifiers", "ControlStore", "CRocksDB", "CSystem"],
+            name: "DiskTier",
+            dependencies: ["Identifiers", "ControlStore", "Platform", "CRocksDB", "CSystem"],
             swiftSettings: common),
 
         // Sockets, timers and clients.
         .target(name: "EventLoop", dependencies: ["CLibevent", "CSystem"], swiftSettings: common),
         .target(
             name: "PlasmaClient",
-            dependencies: ["Identifiers", "PlasmaProtocol", "EventLoop", "CSystem"],
+            dependencies: ["Identifiers", "PlasmaProtocol", "Platform", "EventLoop", "CSystem"],
             swiftSettings: common),
         .target(
-            name: "ControlClient", dependencies: ["RESP", "CHiredis", "CLibevent", "EventLoop"],
+            name: "ControlClient",
+            dependencies: ["RESP", "CHiredis", "CLibevent", "Platform", "EventLoop"],
             swiftSettings: common),
         .target(
             name: "GCSClient",
-            dependencies: ["Identifiers", "RESP", "ControlClient", "EventLoop", "CSystem"],
+            dependencies: [
+                "Identifiers", "RESP", "ControlClient", "Platform", "EventLoop", "CSystem",
+            ],
             swiftSettings: common),
         .target(
             name: "NodeManager", dependencies: ["Identifiers", "RESP", "PlasmaProtocol"],
@@ -95,7 +102,7 @@ let package = Package(
             dependencies: ["Identifiers", "CSystem", "Checksums"], swiftSettings: common),
 
         .target(
-            name: "AppendOnlyFile", dependencies: ["RESP", "CSystem", "Checksums"],
+            name: "AppendOnlyFile", dependencies: ["RESP", "Platform", "CSystem", "Checksums"],
             swiftSettings: common),
 
         // Everything at once, on a clock and a network of its own.
@@ -112,25 +119,27 @@ let package = Package(
             name: "gcs-server",
             dependencies: [
                 "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
-                "AppendOnlyFile", "DiskTier", "EventLoop",
+                "AppendOnlyFile", "DiskTier", "Platform", "EventLoop",
             ],
             swiftSettings: common),
         .executableTarget(
             name: "gcs-node",
             dependencies: [
                 "Identifiers", "RESP", "NodeManager", "ControlClient", "PlasmaClient",
-                "PlasmaProtocol", "Settings", "EventLoop", "SpillFiles", "CSystem",
+                "PlasmaProtocol", "Settings", "Platform", "EventLoop", "SpillFiles", "CSystem",
             ],
             swiftSettings: common),
         .executableTarget(
             name: "plasma-store",
-            dependencies: ["Identifiers", "PlasmaStore", "PlasmaProtocol", "EventLoop", "CSystem"],
+            dependencies: [
+                "Identifiers", "PlasmaStore", "PlasmaProtocol", "Platform", "EventLoop", "CSystem",
+            ],
             swiftSettings: uncheckedInRelease),
         .executableTarget(
             name: "gcs",
             dependencies: [
                 "Identifiers", "RESP", "ControlClient", "GCSClient", "PlasmaClient",
-                "PlasmaProtocol", "Commands", "Settings", "EventLoop", "Simulation",
+                "PlasmaProtocol", "Commands", "Settings", "Platform", "EventLoop", "Simulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: common),
@@ -139,7 +148,7 @@ let package = Package(
         .executableTarget(
             name: "turns",
             dependencies: [
-                "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server",
+                "Identifiers", "RESP", "ControlStore", "Settings", "Commands", "Server", "Platform",
             ],
             path: "Benchmarks/Sources/turns", swiftSettings: common),
 
@@ -177,7 +186,8 @@ let package = Package(
             name: "SpillFilesTests", dependencies: ["Identifiers", "SpillFiles", "Checksums"],
             swiftSettings: common),
         .testTarget(
-            name: "ControlClientTests", dependencies: ["RESP", "ControlClient", "EventLoop"],
+            name: "ControlClientTests",
+            dependencies: ["RESP", "ControlClient", "Platform", "EventLoop"],
             swiftSettings: common),
         .testTarget(
             name: "GCSClientTests", dependencies: ["GCSClient", "gcs-server", "lease-driver"],
@@ -188,7 +198,8 @@ let package = Package(
         .testTarget(
             name: "PlasmaClientTests",
             dependencies: [
-                "Identifiers", "PlasmaProtocol", "PlasmaClient", "EventLoop", "plasma-store",
+                "Identifiers", "PlasmaProtocol", "PlasmaClient", "Platform", "EventLoop",
+                "plasma-store",
             ],
             swiftSettings: common),
         .testTarget(

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Checksums
+internal import Platform
 
 /// The segments being written: the thread's own.
 struct LogFiles: ~Copyable, Sendable {
@@ -125,7 +126,7 @@ struct LogFiles: ~Copyable, Sendable {
         var sum = CRC32C()
         head.withUnsafeBytes { sum.update($0) }
         sum.update(group)
-        let mark = LogMark(number: nextMark, time: Self.unixMilliseconds, group: sum).bytes
+        let mark = LogMark(number: nextMark, time: SystemClock.unixMilliseconds, group: sum).bytes
         let byteCount = head.count + group.count + mark.count
         // What is left of the filling is to begin with a whole line.
         let isWithinLine = offset + byteCount < filledEnd && (offset + byteCount) % 2 == 1
@@ -198,13 +199,13 @@ struct LogFiles: ~Copyable, Sendable {
     mutating func hurry() { renewal = nil }
 
     private mutating func renew() throws(LogError) {
-        if let renewal, Self.unixMilliseconds < renewal.notBefore { throw renewal.failure }
+        if let renewal, SystemClock.unixMilliseconds < renewal.notBefore { throw renewal.failure }
         do throws(LogError) {
             try copySegment()
             renewal = nil
         } catch {
             File.remove(directory.renewedPath)
-            renewal = (Self.unixMilliseconds + Self.renewalPause, error)
+            renewal = (SystemClock.unixMilliseconds + Self.renewalPause, error)
             throw error
         }
     }
@@ -251,11 +252,5 @@ struct LogFiles: ~Copyable, Sendable {
         try synchronize()
         if max(reservedEnd, filledEnd) > offset { try file?.truncate(to: offset) }
         (reservedEnd, filledEnd) = (0, 0)
-    }
-
-    static var unixMilliseconds: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

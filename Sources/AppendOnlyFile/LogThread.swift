@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Glibc
+internal import Platform
 internal import Synchronization
 
 /// What the thread of a log does.
@@ -68,14 +69,14 @@ final class LogThread: Sendable {
                     isAwaited = turn.sync == .always
                 }
                 if turn.isClosing, isIdle, turn.isEmpty { break }
-                let start = Self.microseconds
+                let start = SystemClock.monotonicMicroseconds
                 let error = carryOut(&turn, &files, &oldest)
                 tell(turn, &files, error)
                 if !error.isEmpty {
                     if turn.isClosing { break }
                     poll(nil, 0, Self.retryMilliseconds)
                 } else if !turn.isClosing, turn.written > 0 {
-                    rest(turn.sync, Self.microseconds - start)
+                    rest(turn.sync, SystemClock.monotonicMicroseconds - start)
                 }
             }
             files.hurry()
@@ -96,12 +97,6 @@ final class LogThread: Sendable {
             return
         }
         if !isEmpty { usleep(UInt32(min(max(turnMicroseconds, 1), Self.awaitedRestMax))) }
-    }
-
-    private static var microseconds: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 
     /// Takes what was added, when the last turn is done; waits for it, or for the next sync.
@@ -196,14 +191,14 @@ final class LogThread: Sendable {
         case .always: true
         case .never: false
         case .everySecond:
-            LogFiles.unixMilliseconds - writer.state.withLock { $0.status.lastSyncAt } >= 1000
+            SystemClock.unixMilliseconds - writer.state.withLock { $0.status.lastSyncAt } >= 1000
         }
     }
 
     private func synchronize(_ files: inout LogFiles) throws(LogError) {
-        let start = LogFiles.unixMilliseconds
+        let start = SystemClock.unixMilliseconds
         try files.synchronize()
-        let end = LogFiles.unixMilliseconds
+        let end = SystemClock.unixMilliseconds
         writer.state.withLock { state in
             state.status.lastSyncAt = end
             if end - start > 1000 { state.status.slowSyncCount += 1 }

@@ -1,4 +1,5 @@
 public import EventLoop
+internal import Platform
 public import RESP
 
 /// Commands to a server on the event loop: pipelined, answered in order, reconnecting by itself.
@@ -34,7 +35,7 @@ public final class ControlConnection {
     private var waiting: [Command] = []
     private var firstWaiting = 0
     private var unansweredCount = 0
-    private var lastProgress = Loop.monotonicNanoseconds
+    private var lastProgress = SystemClock.monotonicNanoseconds
     private var watchdog: Timer?
 
     /// A connection that does nothing until `start()`.
@@ -82,7 +83,7 @@ public final class ControlConnection {
         while unansweredCount < limits.windowCount, firstWaiting < waiting.count {
             let command = waiting[firstWaiting]
             firstWaiting += 1
-            if unansweredCount == 0 { lastProgress = Loop.monotonicNanoseconds }
+            if unansweredCount == 0 { lastProgress = SystemClock.monotonicNanoseconds }
             unansweredCount += 1
             link.submit(
                 command.words,
@@ -99,7 +100,7 @@ public final class ControlConnection {
 
     private func answered() {
         unansweredCount -= 1
-        lastProgress = Loop.monotonicNanoseconds
+        lastProgress = SystemClock.monotonicNanoseconds
     }
 
     private func wentUp() {
@@ -121,7 +122,7 @@ public final class ControlConnection {
     }
 
     private func checkProgress() {
-        let silence = Duration.nanoseconds(Loop.monotonicNanoseconds - lastProgress)
+        let silence = Duration.nanoseconds(SystemClock.monotonicNanoseconds - lastProgress)
         if unansweredCount > 0, silence > limits.replyTimeout {
             return link.drop("no answer within \(limits.replyTimeout)")
         }

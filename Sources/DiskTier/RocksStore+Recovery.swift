@@ -1,5 +1,6 @@
 internal import CRocksDB
 internal import Glibc
+internal import Platform
 internal import Synchronization
 
 /// After a write that failed half way RocksDB takes no more until it is opened anew.
@@ -12,7 +13,7 @@ extension RocksStore {
     public func recover() throws(DiskError) {
         let breakage = broken.withLock { $0 }
         guard breakage.reason != nil else { return }
-        try breakage.checkTime(at: Self.now)
+        try breakage.checkTime(at: SystemClock.monotonicMilliseconds)
         do throws(DiskError) {
             try directory.withLock { $0 }?.check(path)
             guard access(path + "/CURRENT", F_OK) == 0 else {
@@ -25,7 +26,7 @@ extension RocksStore {
             throw error
         }
         do throws(DiskError) { try openAnew() } catch {
-            broken.withLock { $0.fail(error.reason, at: Self.now) }
+            broken.withLock { $0.fail(error.reason, at: SystemClock.monotonicMilliseconds) }
             throw error
         }
         broken.withLock { $0.end() }
@@ -102,11 +103,4 @@ extension RocksStore {
     private static let probeByteCount = 64 << 10
     /// Bytes that are free before the database is opened anew: what its log tells becomes tables then.
     private static let reservedByteCountOfOpening = 128 << 20
-
-    /// Milliseconds of a clock that goes on steadily.
-    static var now: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
 }

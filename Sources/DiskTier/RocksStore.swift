@@ -2,6 +2,7 @@ internal import CRocksDB
 public import ControlStore
 internal import Glibc
 public import Identifiers
+internal import Platform
 internal import Synchronization
 
 /// Records in RocksDB, under a directory of their own.
@@ -109,7 +110,7 @@ public final class RocksStore: DiskEngine {
         var message: UnsafeMutablePointer<CChar>?
         rocksdb_write(database.pointer, options.syncedWrite, batch, &message)
         do throws(DiskError) { try Self.check(message) } catch {
-            broken.withLock { $0.failWriting(error.reason, at: Self.now) }
+            broken.withLock { $0.failWriting(error.reason, at: SystemClock.monotonicMilliseconds) }
             throw error
         }
     }

@@ -51,21 +51,4 @@ public final class Loop {
         isStopping = true
         event_base_loopbreak(base)
     }
-
-    /// Milliseconds since 1970, from the system's clock.
-    public static var unixMilliseconds: Int64 { unixMicroseconds / 1000 }
-
-    /// Microseconds since 1970, from the system's clock.
-    public static var unixMicroseconds: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
-    }
-
-    /// Nanoseconds of a clock that never jumps.
-    public static var monotonicNanoseconds: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
 }

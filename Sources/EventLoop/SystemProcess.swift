@@ -130,19 +130,3 @@ public final class TextOutput: Sendable {
     /// Adds text.
     public func write(_ text: String) { FileText.writeAll(descriptor, text) }
 }
-
-extension Loop {
-    /// The local time, as `21 Nov 2026 10:32:55.123`.
-    public static var localTime: String {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        var parts = tm()
-        localtime_r(&time.tv_sec, &parts)
-        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-            guard let start = buffer.baseAddress else { return "" }
-            strftime(start, 64, "%d %b %Y %H:%M:%S", &parts)
-            let milliseconds = String(1000 + time.tv_nsec / 1_000_000).dropFirst()
-            return "\(String(cString: start)).\(milliseconds)"
-        }
-    }
-}

@@ -1,6 +1,6 @@
-internal import EventLoop
 public import Identifiers
 public import PlasmaProtocol
+internal import Platform
 
 /// A connection to an object store that waits for each reply: for command lines and tests.
 ///
@@ -241,7 +241,7 @@ extension BlockingPlasmaConnection {
     }
 
     private static func deadline(_ patience: Duration) -> UInt64 {
-        Loop.monotonicNanoseconds + UInt64(max(0, patience / .nanoseconds(1)))
+        SystemClock.monotonicNanoseconds + UInt64(max(0, patience / .nanoseconds(1)))
     }
 
     /// Fills `input` with so many bytes, and not one more: the next may carry a file.

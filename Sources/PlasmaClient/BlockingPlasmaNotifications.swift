@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import Glibc
 public import PlasmaProtocol
+internal import Platform
 
 /// What a store tells a subscriber: objects that were sealed, and objects that are gone.
 ///
@@ -34,7 +35,7 @@ public final class BlockingPlasmaNotifications {
     /// - Throws: `PlasmaError.lost` when the store is gone.
     public func next(timeout: Duration) throws(PlasmaError) -> [ObjectInfo]? {
         let nanoseconds = UInt64(max(0, timeout / .nanoseconds(1)))
-        let deadline = Loop.monotonicNanoseconds + nanoseconds
+        let deadline = SystemClock.monotonicNanoseconds + nanoseconds
         while true {
             if let rows = try takeNotification() { return rows }
             guard try receive(until: deadline) else { return nil }

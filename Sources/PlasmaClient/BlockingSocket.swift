@@ -1,6 +1,7 @@
 internal import CSystem
 internal import EventLoop
 internal import Glibc
+internal import Platform
 
 /// What went wrong with a system call, in our way of writing.
 func systemReason(_ code: Int32) -> String {
@@ -56,21 +57,23 @@ struct BlockingSocket: ~Copyable {
 
     /// Waits until something can be received.
     ///
-    /// - Parameter deadline: on the clock of `Loop.monotonicNanoseconds`; `nil` waits for ever.
+    /// - Parameter deadline: on the clock of `SystemClock.monotonicNanoseconds`; `nil` waits for ever.
     /// - Returns: `false` when the deadline came first.
     func wait(until deadline: UInt64?) throws(Failure) -> Bool {
         while true {
             var interest = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
             var milliseconds: Int32 = -1
             if let deadline {
-                let now = Loop.monotonicNanoseconds
+                let now = SystemClock.monotonicNanoseconds
                 let left = deadline > now ? (deadline - now + 999_999) / 1_000_000 : 0
                 milliseconds = Int32(min(left, 1 << 30))
             }
             let count = poll(&interest, 1, milliseconds)
             if count > 0 { return true }
             if count < 0, errno != EINTR { throw Failure(reason: systemReason(errno)) }
-            if count == 0, let deadline, Loop.monotonicNanoseconds >= deadline { return false }
+            if count == 0, let deadline, SystemClock.monotonicNanoseconds >= deadline {
+                return false
+            }
         }
     }
 

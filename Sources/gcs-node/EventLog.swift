@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Platform
 internal import Settings
 
 /// The log: one line per event, with the local time.
@@ -16,6 +17,6 @@ final class EventLog {
 
     func write(_ level: LogLevel, _ text: String) {
         guard level >= self.level else { return }
-        output.write("\(Loop.localTime) \(level.rawValue): \(text)\n")
+        output.write("\(SystemClock.localTime) \(level.rawValue): \(text)\n")
     }
 }

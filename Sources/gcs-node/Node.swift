@@ -4,6 +4,7 @@ internal import Identifiers
 internal import NodeManager
 internal import PlasmaClient
 internal import PlasmaProtocol
+internal import Platform
 internal import RESP
 internal import Settings
 internal import SpillFiles
@@ -130,7 +131,7 @@ final class Node {
     }
 
     private func take(_ input: NodeManager.Input) {
-        for output in manager.handle(input, at: Loop.unixMilliseconds) { perform(output) }
+        for output in manager.handle(input, at: SystemClock.unixMilliseconds) { perform(output) }
     }
 
     private func perform(_ output: NodeManager.Output) {

@@ -1,8 +1,8 @@
-internal import EventLoop
 internal import Identifiers
 internal import NodeManager
 internal import PlasmaClient
 internal import PlasmaProtocol
+internal import Platform
 internal import SpillFiles
 
 /// A thread's work: puts objects back into the store, each checked before anyone can get it.
@@ -26,11 +26,11 @@ final class RestoreWorker {
         _ id: RecordID, _ place: NodeManager.SpillPlace
     ) -> NodeManager.SpillEvent {
         do throws(Failure) {
-            let started = Loop.monotonicNanoseconds
+            let started = SystemClock.monotonicNanoseconds
             let byteCount = try fill(id, place)
             return .restored(
                 id, byteCount: byteCount,
-                microseconds: Int64((Loop.monotonicNanoseconds - started) / 1000))
+                microseconds: Int64((SystemClock.monotonicNanoseconds - started) / 1000))
         } catch {
             switch error {
             case .store(.refused(.objectExists)): return .restored(id, byteCount: 0)

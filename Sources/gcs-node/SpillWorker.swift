@@ -1,8 +1,8 @@
-internal import EventLoop
 internal import Identifiers
 internal import NodeManager
 internal import PlasmaClient
 internal import PlasmaProtocol
+internal import Platform
 internal import SpillFiles
 
 /// A thread's work: takes objects from the store, writes them into one file, lets them go.
@@ -72,7 +72,7 @@ final class SpillWorker {
         let objects = try store { connection throws(PlasmaError) in
             try connection.get(kept.map(\.id))
         }
-        let started = Loop.monotonicNanoseconds
+        let started = SystemClock.monotonicNanoseconds
         let (path, written) = try files { () throws(SpillError) in
             try writeFile(kept, objects, times)
         }
@@ -84,7 +84,7 @@ final class SpillWorker {
         }
         return .written(
             worker: number, path: path, places,
-            microseconds: Int64((Loop.monotonicNanoseconds - started) / 1000))
+            microseconds: Int64((SystemClock.monotonicNanoseconds - started) / 1000))
     }
 
     private func writeFile(

@@ -3,6 +3,7 @@ internal import Commands
 internal import ControlStore
 internal import DiskTier
 internal import EventLoop
+internal import Platform
 internal import Server
 internal import Settings
 
@@ -28,7 +29,7 @@ final class DiskConnection {
     }
 
     private func takeReplies() {
-        core.pointee.begin(at: Loop.unixMicroseconds)
+        core.pointee.begin(at: SystemClock.unixMicroseconds)
         for reply in tier.takeReplies() { core.pointee.state.pointee.receive(reply) }
         core.pointee.state.pointee.flush.diskByteCount = tier.byteCount
     }

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Platform
 internal import Settings
 internal import Synchronization
 
@@ -42,7 +43,7 @@ final class LogFile: Sendable {
             }
         state.withLock { state in
             guard level >= state.level else { return }
-            state.output.write("\(SystemProcess.id) \(Loop.localTime) \(mark) \(text)\n")
+            state.output.write("\(SystemProcess.id) \(SystemClock.localTime) \(mark) \(text)\n")
         }
     }
 }

@@ -2,6 +2,7 @@ internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
 internal import EventLoop
+internal import Platform
 internal import Settings
 
 /// Walks over everything there is: the log that begins anew, and snapshots.
@@ -16,9 +17,9 @@ extension LogKeeper {
             lastToken += 1
             writer.rotate(lastToken)
             rewriting = Rewriting(
-                writer: writer, token: lastToken, startedAt: Loop.unixMilliseconds)
+                writer: writer, token: lastToken, startedAt: SystemClock.unixMilliseconds)
             state.pointee.persistence.rewrite.isWanted = false
-            state.pointee.persistence.rewrite.startedAt = Loop.unixMilliseconds / 1000
+            state.pointee.persistence.rewrite.startedAt = SystemClock.unixMilliseconds / 1000
         }
         if state.pointee.persistence.save.isWanted, saving == nil { startSaving() }
     }
@@ -63,7 +64,7 @@ extension LogKeeper {
 
     func finishRewriting() {
         guard let done = rewriting.take() else { return }
-        let milliseconds = Loop.unixMilliseconds - done.startedAt
+        let milliseconds = SystemClock.unixMilliseconds - done.startedAt
         let byteCount = done.writer.status.byteCount
         log.write(
             .notice, "append-only file rewritten: \(byteCount) bytes in \(milliseconds) ms")
@@ -81,10 +82,10 @@ extension LogKeeper {
                 version: JournalFormat.version)
             saving = Rewriting(
                 walk: JournalWalk(isWithFlushed: true), writer: writer, token: 0,
-                startedAt: Loop.unixMilliseconds)
+                startedAt: SystemClock.unixMilliseconds)
             // The turn after it looks how far the snapshot is.
             savingWatch = Watch(loop, writer.changed, .readable) { writer.acknowledge() }
-            state.pointee.persistence.save.startedAt = Loop.unixMilliseconds / 1000
+            state.pointee.persistence.save.startedAt = SystemClock.unixMilliseconds / 1000
             state.pointee.store.startJournal()
         } catch {
             log.write(.warning, "the snapshot cannot be written: \(error)")
@@ -98,12 +99,12 @@ extension LogKeeper {
         (saving, savingWatch) = (nil, nil)
         let isDone = saved.writer.close() && error.isEmpty
         if writer == nil { state.pointee.store.stopJournal() }
-        let milliseconds = Loop.unixMilliseconds - saved.startedAt
+        let milliseconds = SystemClock.unixMilliseconds - saved.startedAt
         state.pointee.persistence.save.startedAt = nil
         state.pointee.persistence.save.isLastOK = isDone
         state.pointee.persistence.save.lastSeconds = milliseconds / 1000
         if isDone {
-            state.pointee.persistence.save.lastDoneAt = Loop.unixMilliseconds / 1000
+            state.pointee.persistence.save.lastDoneAt = SystemClock.unixMilliseconds / 1000
             log.write(.notice, "snapshot written in \(milliseconds) ms")
         } else {
             log.write(.warning, "the snapshot could not be written: \(error)")

@@ -2,6 +2,7 @@ internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
 internal import EventLoop
+internal import Platform
 internal import RESP
 internal import Server
 internal import Settings
@@ -96,11 +97,11 @@ final class LogKeeper {
         if source.path == directory.path { core.pointee.state.pointee.store.expectDisk() }
         core.pointee.state.pointee.isLoading = true
         core.pointee.state.pointee.persistence.loading = (
-            reader.byteCount, 0, Loop.unixMilliseconds / 1000
+            reader.byteCount, 0, SystemClock.unixMilliseconds / 1000
         )
         loading = Loading(
             reader: reader, isSnapshot: source.path == snapshotDirectory.path,
-            startedAt: Loop.unixMilliseconds)
+            startedAt: SystemClock.unixMilliseconds)
     }
 
     var state: UnsafeMutablePointer<ServerState> { core.pointee.state }
@@ -179,7 +180,7 @@ final class LogKeeper {
 
     private func finishLoading() throws(LogError) {
         guard let loaded = loading.take() else { return }
-        let milliseconds = Loop.unixMilliseconds - loaded.startedAt
+        let milliseconds = SystemClock.unixMilliseconds - loaded.startedAt
         log.write(
             .notice,
             "loaded \(loaded.reader.changeCount) changes, \(loaded.reader.byteCount) bytes, from "
@@ -220,8 +221,8 @@ final class LogKeeper {
     private func startAnew() throws(LogError) {
         try open(after: [], isWhole: false, firstMark: 1)
         guard let writer else { return }
-        rewriting = Rewriting(writer: writer, token: 0, startedAt: Loop.unixMilliseconds)
-        state.pointee.persistence.rewrite.startedAt = Loop.unixMilliseconds / 1000
+        rewriting = Rewriting(writer: writer, token: 0, startedAt: SystemClock.unixMilliseconds)
+        state.pointee.persistence.rewrite.startedAt = SystemClock.unixMilliseconds / 1000
     }
 
     /// Whether replies wait until the log is on the disk, or behind some that do: then the turn's are sent after

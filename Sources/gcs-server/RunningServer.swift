@@ -2,6 +2,7 @@ internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
 internal import EventLoop
+internal import Platform
 internal import Server
 internal import Settings
 
@@ -38,7 +39,7 @@ final class RunningServer {
             to: Server(
                 settings: settings, host: Self.host(file: file, log),
                 seeds: HashSeeds(from: &random),
-                unixMicroseconds: Loop.unixMicroseconds))
+                unixMicroseconds: SystemClock.unixMicroseconds))
         let core = core
         handlers.initialize(
             to: SocketConnection.Handlers(
@@ -76,7 +77,7 @@ final class RunningServer {
 
     /// The end of a turn: output, then a slice of maintenance.
     func finishTurn() -> Bool {
-        core.pointee.begin(at: Loop.unixMicroseconds)
+        core.pointee.begin(at: SystemClock.unixMicroseconds)
         var transport = SocketTransport(core: core)
         let isLoading = load()
         let isWorking = core.pointee.work()
@@ -128,7 +129,7 @@ final class RunningServer {
 
     private func checkIdle() {
         let state = core.pointee.state
-        let now = Loop.unixMilliseconds
+        let now = SystemClock.unixMilliseconds
         guard now - lastClockTick >= 1000 else { return }
         lastClockTick = now
         let limit = state.pointee.settings.idleTimeout.components.seconds * 1000

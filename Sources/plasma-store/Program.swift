@@ -3,6 +3,7 @@ internal import EventLoop
 internal import Glibc
 internal import PlasmaProtocol
 internal import PlasmaStore
+internal import Platform
 
 /// The running store: one loop, one listening socket, its clients.
 final class Program {
@@ -105,11 +106,11 @@ final class Program {
 
     /// Tells the service what time it is.
     func updateTime() {
-        let now = Loop.monotonicNanoseconds
+        let now = SystemClock.monotonicNanoseconds
         if turnBegan == 0 { turnBegan = now }
         let milliseconds = Int64(now / 1_000_000)
         if milliseconds >= unixAheadEnd {
-            unixAhead = Loop.unixMilliseconds - milliseconds
+            unixAhead = SystemClock.unixMilliseconds - milliseconds
             unixAheadEnd = milliseconds + 1000
         }
         service.time = StoreTime(
@@ -175,7 +176,7 @@ final class Program {
         if service.hasWork {
             updateTime()
             let end = turnBegan + Self.workNanoseconds
-            _ = service.work { Loop.monotonicNanoseconds < end }
+            _ = service.work { SystemClock.monotonicNanoseconds < end }
         }
         meter?.end(.work)
         logMessages()
@@ -201,17 +202,17 @@ final class Program {
     }
 
     /// Whether more may be sent to the same client in this turn.
-    var hasTimeToSend: Bool { Loop.monotonicNanoseconds < turnBegan + Self.sendNanoseconds }
+    var hasTimeToSend: Bool { SystemClock.monotonicNanoseconds < turnBegan + Self.sendNanoseconds }
 
     private func giveBackMemory() -> Bool {
         updateTime()
         let end = turnBegan + Self.memoryNanoseconds
-        if Loop.monotonicNanoseconds >= end, putOffCount < Self.putOffCountMax {
+        if SystemClock.monotonicNanoseconds >= end, putOffCount < Self.putOffCountMax {
             putOffCount += 1
             return true
         }
         putOffCount = 0
-        return service.giveBackMemory { Loop.monotonicNanoseconds < end }
+        return service.giveBackMemory { SystemClock.monotonicNanoseconds < end }
     }
 
     private func dropUnread() {

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Platform
 
 /// Processor time that the loop's thread takes for one turn: others wait as long as that.
 ///
@@ -7,21 +7,14 @@ struct TurnMeter {
     /// What a turn is made of.
     enum Part: Int, CaseIterable { case events, work, sending, memory }
 
-    private var last = TurnMeter.now
+    private var last = SystemClock.threadNanoseconds
     private var parts = [UInt64](repeating: 0, count: Part.allCases.count)
     private var longest = [UInt64](repeating: 0, count: Part.allCases.count)
     private var turnCount = 0
 
-    /// Nanoseconds that this thread has run.
-    private static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
     /// Counts the time since the last call for `part`.
     mutating func end(_ part: Part) {
-        let now = Self.now
+        let now = SystemClock.threadNanoseconds
         parts[part.rawValue] += now - last
         last = now
     }

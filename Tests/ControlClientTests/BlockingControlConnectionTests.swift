@@ -1,6 +1,6 @@
 import ControlClient
-import EventLoop
 import Foundation
+import Platform
 import RESP
 import Testing
 
@@ -10,12 +10,12 @@ struct BlockingControlConnectionTests {
     private func connect(
         _ server: RedisServer, timeout: Duration = .seconds(10)
     ) throws -> BlockingControlConnection {
-        let end = Loop.monotonicNanoseconds + 10_000_000_000
+        let end = SystemClock.monotonicNanoseconds + 10_000_000_000
         while true {
             do {
                 return try BlockingControlConnection(to: server.address, timeout: timeout)
             } catch {
-                guard Loop.monotonicNanoseconds < end else { throw error }
+                guard SystemClock.monotonicNanoseconds < end else { throw error }
                 usleep(5000)
             }
         }

@@ -1,6 +1,6 @@
-import EventLoop
 import Foundation
 import PlasmaClient
+import Platform
 
 /// A real object store on a socket in a directory of its own; ends with its owner.
 final class StoreProcess {
@@ -41,12 +41,12 @@ final class StoreProcess {
 
     /// Connects, waiting for the store to listen.
     func connect(timeout: Duration = .seconds(10)) throws -> BlockingPlasmaConnection {
-        let end = Loop.monotonicNanoseconds + 10_000_000_000
+        let end = SystemClock.monotonicNanoseconds + 10_000_000_000
         while true {
             do {
                 return try BlockingPlasmaConnection(path: socketPath, timeout: timeout)
             } catch {
-                guard process.isRunning, Loop.monotonicNanoseconds < end else { throw error }
+                guard process.isRunning, SystemClock.monotonicNanoseconds < end else { throw error }
                 usleep(5000)
             }
         }

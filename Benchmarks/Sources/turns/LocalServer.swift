@@ -1,6 +1,6 @@
 import Commands
 import ControlStore
-import Glibc
+import Platform
 import Server
 import Settings
 
@@ -34,7 +34,7 @@ struct LocalServer: ~Copyable {
         var random = SystemRandomNumberGenerator()
         core = Server(
             settings: settings, host: Host(), seeds: HashSeeds(from: &random),
-            unixMicroseconds: Self.unixMicroseconds)
+            unixMicroseconds: SystemClock.unixMicroseconds)
         var refusal = ""
         let session = core.open(
             peer: "127.0.0.1:1", local: "127.0.0.1:2", isLocal: true, isLoopback: true,
@@ -52,16 +52,6 @@ struct LocalServer: ~Copyable {
         return lines.count > 2 ? String(lines[2]) : "0"
     }
 
-    private static var unixMicroseconds: Int64 {
-        Int64(nanoseconds(CLOCK_REALTIME) / 1000)
-    }
-
-    private static func nanoseconds(_ clock: clockid_t) -> Double {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
-    }
-
     /// Sends requests, and turns until nothing is left to do.
     @discardableResult
     mutating func run(_ requests: [UInt8]) -> Turns {
@@ -70,18 +60,18 @@ struct LocalServer: ~Copyable {
         var rest = requests[...]
         var isMore = true
         while isMore {
-            core.begin(at: Self.unixMicroseconds)
+            core.begin(at: SystemClock.unixMicroseconds)
             let room = core.input(for: session)
             let count = min(room.count, rest.count)
             _ = room.update(fromContentsOf: rest.prefix(count))
             rest = rest.dropFirst(count)
-            let processor = Self.nanoseconds(CLOCK_THREAD_CPUTIME_ID)
-            let clock = Self.nanoseconds(CLOCK_MONOTONIC)
+            let processor = SystemClock.threadNanoseconds
+            let clock = SystemClock.monotonicNanoseconds
             if count > 0 { core.received(count, from: session) }
             isMore = core.finish(&transport) || !rest.isEmpty
             turns.add(
-                processor: (Self.nanoseconds(CLOCK_THREAD_CPUTIME_ID) - processor) / 1000,
-                clock: (Self.nanoseconds(CLOCK_MONOTONIC) - clock) / 1000)
+                processor: Double(SystemClock.threadNanoseconds - processor) / 1000,
+                clock: Double(SystemClock.monotonicNanoseconds - clock) / 1000)
         }
         return turns
     }

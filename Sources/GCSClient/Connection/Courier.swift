@@ -1,6 +1,7 @@
 internal import ControlClient
 internal import EventLoop
 internal import Identifiers
+internal import Platform
 internal import RESP
 
 /// Carries requests from the mailbox to the server, and outcomes back; lives on the client's thread.
@@ -64,7 +65,7 @@ final class Courier {
         case .listen(let listener): listen(listener)
         case .stopListening(let number): listeners.removeValue(forKey: number)?.stop()
         case .renew(let batch, let milliseconds):
-            leases.add(batch, milliseconds: milliseconds, now: Loop.monotonicNanoseconds)
+            leases.add(batch, milliseconds: milliseconds, now: SystemClock.monotonicNanoseconds)
         case .stopRenewing(let batch): leases.remove(batch)
         }
     }
@@ -93,7 +94,7 @@ final class Courier {
     private func hold(_ call: OutgoingCall) {
         let patience = UInt64(plan.limits.connectTimeout / .nanoseconds(1))
         held.append(
-            HeldCall(call: call, deadlineNanoseconds: Loop.monotonicNanoseconds + patience))
+            HeldCall(call: call, deadlineNanoseconds: SystemClock.monotonicNanoseconds + patience))
     }
 
     private func failHeld(_ reason: String, where isDue: (HeldCall) -> Bool) {
@@ -119,7 +120,7 @@ final class Courier {
     }
 
     private func tick() {
-        let now = Loop.monotonicNanoseconds
+        let now = SystemClock.monotonicNanoseconds
         failHeld(lossReason) { $0.deadlineNanoseconds <= now }
         renewLeases()
         ticker?.schedule(after: Self.tickPeriod)
@@ -129,7 +130,7 @@ final class Courier {
 
     private func renewLeases() {
         guard connection.isUp else { return }
-        for (batch, milliseconds) in leases.takeDue(now: Loop.monotonicNanoseconds) {
+        for (batch, milliseconds) in leases.takeDue(now: SystemClock.monotonicNanoseconds) {
             // The batch may have ended by now: then there is nothing to renew, and who writes to
             // it hears of that.
             connection.send(["PEXPIRE", "GC:\(batch)", "\(milliseconds)"]) { [weak self] reply in

@@ -1,7 +1,7 @@
 internal import ArgumentParser
-internal import EventLoop
 internal import GCSClient
 internal import Identifiers
+internal import Platform
 
 /// `gcs batch list`.
 struct BatchListCommand: ParsableCommand {
@@ -33,7 +33,7 @@ struct BatchListCommand: ParsableCommand {
         let (batches, isMore) = try BatchInfo.list(
             connection, status: status, limit: limit)
         guard !options.json else { return try Output.write(json: batches) }
-        Output.write(Self.table(batches, now: Loop.unixMilliseconds).lines)
+        Output.write(Self.table(batches, now: SystemClock.unixMilliseconds).lines)
         if isMore { Output.complain("there are more: see --limit") }
     }
 

@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import ControlClient
-internal import EventLoop
 internal import GCSClient
 internal import Identifiers
+internal import Platform
 internal import RESP
 
 /// `gcs batch show`.
@@ -35,7 +35,7 @@ struct BatchShowCommand: ParsableCommand {
                 try connection.command("GCS.BATCH", "INFO", String(argument.batch))),
             members: members ? try Self.members(connection, argument.batch) : nil)
         guard !options.json else { return try Output.write(json: report) }
-        Output.write(Self.facts(report.batch, now: Loop.unixMilliseconds).lines)
+        Output.write(Self.facts(report.batch, now: SystemClock.unixMilliseconds).lines)
         if let members = report.members { Output.write([""] + members) }
     }
 

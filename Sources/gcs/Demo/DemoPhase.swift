@@ -1,6 +1,7 @@
 internal import Identifiers
 internal import PlasmaClient
 internal import PlasmaProtocol
+internal import Platform
 
 /// One replay of the situation, with or without batches.
 final class DemoPhase {
@@ -33,7 +34,7 @@ final class DemoPhase {
     func run() throws -> DemoResult {
         defer { progress.clear() }
         try startLongJob()
-        var next = Clock.now
+        var next = SystemClock.monotonicNanoseconds
         for number in 1...plan.jobCount {
             try cluster.check()
             try runShortJob(number)
@@ -41,7 +42,7 @@ final class DemoPhase {
             next += plan.paceMilliseconds * 1_000_000
             try Interruption.sleep(untilNanoseconds: next)
             try progress.show(try progressLine(number))
-            next = max(next, Clock.now)
+            next = max(next, SystemClock.monotonicNanoseconds)
         }
         result.meanDeadBytes = try watcher.census().meanDeadByteCount
         try waitForCleanStore()
@@ -63,11 +64,11 @@ final class DemoPhase {
         let objects = plan.jobObjects(job)
         try driver.addTask(objects[0].task)
         for id in objects {
-            let start = Clock.now
+            let start = SystemClock.monotonicNanoseconds
             try put(id, plan.jobObjectBytes)
-            putTimes.append(Clock.now - start)
+            putTimes.append(SystemClock.monotonicNanoseconds - start)
         }
-        endTimes[job] = Clock.now
+        endTimes[job] = SystemClock.monotonicNanoseconds
         watcher.finish(job)
         try driver.finish(objects[0].task, keeping: plan.result(job))
     }
@@ -100,7 +101,9 @@ final class DemoPhase {
     /// With batches: gives the node manager the second that it was promised to need at most.
     private func waitForCleanStore() throws {
         guard driver.collects, let last = jobs.last, let ended = endTimes[last] else { return }
-        while try watcher.census().deadByteCount > 0, Clock.now < ended + 1_000_000_000 {
+        while try watcher.census().deadByteCount > 0,
+            SystemClock.monotonicNanoseconds < ended + 1_000_000_000
+        {
             try Interruption.sleep(milliseconds: 5)
         }
     }
@@ -140,13 +143,14 @@ final class DemoPhase {
     /// With batches: after the last END only the results are left.
     private func endLongJob() throws {
         guard driver.collects else { return }
-        let ended = Clock.now
+        let ended = SystemClock.monotonicNanoseconds
         try driver.end(longBatch)
         let results = Set(jobs.map(plan.result))
         repeat {
             try Interruption.sleep(milliseconds: 5)
             result.leftObjectCount = try cluster.store.list().count { !results.contains($0.id) }
-        } while result.leftObjectCount > 0 && Clock.now < ended + 1_000_000_000
+        } while result.leftObjectCount > 0
+            && SystemClock.monotonicNanoseconds < ended + 1_000_000_000
     }
 
     private func progressLine(_ number: Int) throws -> String {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Platform
 internal import Synchronization
 
 private let wasRequested = Atomic<Bool>(false)
@@ -24,7 +25,7 @@ enum Interruption {
     static func sleep(untilNanoseconds end: UInt64) throws(Failure) {
         while true {
             try check()
-            let now = Clock.now
+            let now = SystemClock.monotonicNanoseconds
             guard now < end else { return }
             usleep(UInt32(min((end - now) / 1000 + 1, 50_000)))
         }
@@ -32,7 +33,7 @@ enum Interruption {
 
     /// Sleeps, in short stretches.
     static func sleep(milliseconds: UInt64) throws(Failure) {
-        try sleep(untilNanoseconds: Clock.now + milliseconds * 1_000_000)
+        try sleep(untilNanoseconds: SystemClock.monotonicNanoseconds + milliseconds * 1_000_000)
     }
 }
 

@@ -1,3 +1,5 @@
+internal import Platform
+
 /// One line that says how far a long run is: in place on a terminal, now and then elsewhere.
 struct Progress {
     private let isTerminal = Output.isErrorTerminal
@@ -5,7 +7,7 @@ struct Progress {
 
     /// Shows the line, unless the last one was shown just now.
     mutating func show(_ line: @autoclosure () throws -> String) rethrows {
-        let now = Clock.now
+        let now = SystemClock.monotonicNanoseconds
         let period: UInt64 = isTerminal ? 200_000_000 : 5_000_000_000
         guard now - lastNanoseconds >= period else { return }
         lastNanoseconds = now

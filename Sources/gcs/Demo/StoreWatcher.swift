@@ -2,6 +2,7 @@ internal import Foundation
 internal import Identifiers
 internal import PlasmaClient
 internal import PlasmaProtocol
+internal import Platform
 internal import Synchronization
 
 /// Follows a store's notifications on a thread of its own: what is in the store, by batch.
@@ -59,7 +60,7 @@ final class StoreWatcher: Sendable {
     /// What is in the store now.
     func census() throws(Failure) -> Census {
         let (census, failure) = state.withLock { state in
-            state.account(Clock.now)
+            state.account(SystemClock.monotonicNanoseconds)
             return (state.census, state.failure)
         }
         if let failure { throw Failure(failure) }
@@ -69,7 +70,7 @@ final class StoreWatcher: Sendable {
     /// From now on what the job leaves is dead weight.
     func finish(_ job: BatchID) {
         state.withLock { state in
-            let now = Clock.now
+            let now = SystemClock.monotonicNanoseconds
             state.account(now)
             if state.finished.isEmpty {
                 state.firstFinishedAt = now
@@ -91,7 +92,7 @@ final class StoreWatcher: Sendable {
                 guard let rows = try notifications.next(timeout: .milliseconds(50)) else {
                     continue
                 }
-                let now = Clock.now
+                let now = SystemClock.monotonicNanoseconds
                 state.withLock { state in
                     state.account(now)
                     for row in rows { apply(row, now, to: &state) }

@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import ControlClient
-internal import EventLoop
 internal import Foundation
 internal import GCSClient
+internal import Platform
 
 /// `gcs memory`.
 struct MemoryCommand: ParsableCommand {
@@ -129,7 +129,7 @@ struct MemoryCommand: ParsableCommand {
     ) throws {
         let table = MemoryTable(
             texts: texts, units: memory.units, listsObjects: memory.unreferenced,
-            now: Loop.unixMilliseconds)
+            now: SystemClock.unixMilliseconds)
         try headline(&writer)
         let entries = memory.numEntries.map { "\($0) entries" } ?? "all entries"
         let order = memory.sortBy.words + (memory.desc ? ", the largest first" : "")

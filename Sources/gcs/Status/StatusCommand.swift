@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import ControlClient
-internal import EventLoop
+internal import Platform
 internal import RESP
 
 /// `gcs status`.
@@ -27,6 +27,7 @@ struct StatusCommand: ParsableCommand {
         guard !options.json else { return try Output.write(json: report) }
         Output.write(report.facts.lines)
         guard !report.nodes.isEmpty else { return Output.write(["", "no nodes"]) }
-        Output.write([""] + StatusReport.table(report.nodes, now: Loop.unixMilliseconds).lines)
+        Output.write(
+            [""] + StatusReport.table(report.nodes, now: SystemClock.unixMilliseconds).lines)
     }
 }
