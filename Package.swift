@@ -61,15 +61,15 @@ let package = Package(
             dependencies: ["Identifiers", "RESP", "ControlStore", "Settings", "Commands"],
             swiftSettings: common),
 
-        // The system's clocks.
-        .target(name: "Platform", swiftSettings: common),
+        // The system's threads and clocks.
+        .target(name: "Platform", dependencies: ["CSystem"], swiftSettings: common),
 
         // The object store.
         .target(name: "Checksums", dependencies: ["CProcessor"], swiftSettings: common),
         .target(name: "PlasmaProtocol", dependencies: ["Identifiers"], swiftSettings: common),
         .target(
             name: "PlasmaStore",
-            dependencies: ["Identifiers", "PlasmaProtocol", "Checksums", "CSystem"],
+            dependencies: ["Identifiers", "PlasmaProtocol", "Checksums", "Platform", "CSystem"],
             swiftSettings: uncheckedInRelease),
 
         // Flushed records on disk.
@@ -155,6 +155,7 @@ let package = Package(
         // Tests.
         .testTarget(name: "IdentifiersTests", dependencies: ["Identifiers"], swiftSettings: common),
         .testTarget(name: "RESPTests", dependencies: ["RESP"], swiftSettings: common),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: common),
         .testTarget(
             name: "ControlStoreTests", dependencies: ["Identifiers", "ControlStore"],
             swiftSettings: common),

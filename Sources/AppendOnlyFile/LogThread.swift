@@ -54,10 +54,6 @@ final class LogThread: Sendable {
     }
 
     func run() {
-        // Signals are for the loop's thread; among them that of a file above its limit.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
         files.withLock { files in
             var turn = Turn()
             var oldest: Segment?

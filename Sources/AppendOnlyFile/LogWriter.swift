@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Glibc
+internal import Platform
 internal import Synchronization
 
 /// When the log is made durable, in the words of `appendfsync`.
@@ -126,13 +127,10 @@ public final class LogWriter: Sendable {
             state.status.segments = files.segments
             state.status.byteCount = files.byteCount
         }
-        let context = Unmanaged.passRetained(LogThread(self, files))
-        var thread = pthread_t()
-        guard pthread_create(&thread, nil, logThreadStarted, context.toOpaque()) == 0 else {
-            context.release()
+        let thread = LogThread(self, files)
+        guard DetachedThread.start({ thread.run() }) == 0 else {
             throw .system(call: "pthread_create", path: directory.path, reason: "no thread left")
         }
-        pthread_detach(thread)
     }
 
     deinit {
@@ -227,10 +225,4 @@ public final class LogWriter: Sendable {
         var count: UInt64 = 0
         _ = read(descriptor, &count, 8)
     }
-}
-
-private func logThreadStarted(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context else { preconditionFailure("a thread without its work") }
-    Unmanaged<LogThread>.fromOpaque(context).takeRetainedValue().run()
-    return nil
 }

@@ -1,6 +1,7 @@
 internal import CSystem
 public import ControlStore
 internal import Glibc
+internal import Platform
 internal import Synchronization
 
 /// The disk on threads of its own: one that writes, in order, and one that reads.
@@ -16,30 +17,30 @@ public final class DiskTier: Sendable {
         var byteCount = 0
     }
 
-    /// Readable while replies wait.
-    public let descriptor: Int32
-    private let writeSignal: Int32
-    private let readSignal: Int32
-    private let endSignal: Int32
+    private let replyBell: Bell
+    private let writeBell: Bell
+    private let readBell: Bell
+    private let endBell: Bell
     private let engine: any DiskEngine
     private let state = Mutex(State())
 
     /// Starts the threads; `nil` when the system has no descriptors or threads left.
     public init?(_ engine: any DiskEngine) {
+        guard let replyBell = Bell(), let writeBell = Bell(), let readBell = Bell(),
+            let endBell = Bell()
+        else { return nil }
         self.engine = engine
-        descriptor = gcs_eventfd()
-        writeSignal = gcs_eventfd()
-        readSignal = gcs_eventfd()
-        endSignal = gcs_eventfd()
-        guard min(descriptor, writeSignal, readSignal, endSignal) >= 0 else { return nil }
+        self.replyBell = replyBell
+        self.writeBell = writeBell
+        self.readBell = readBell
+        self.endBell = endBell
         // A file size limit is an error like others, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
-        guard start(diskWriterStarted), start(diskReaderStarted) else { return nil }
+        guard start({ $0.write() }), start({ $0.read() }) else { return nil }
     }
 
-    deinit {
-        for signal in [descriptor, writeSignal, readSignal, endSignal] { Glibc.close(signal) }
-    }
+    /// Readable while replies wait.
+    public var descriptor: Int32 { replyBell.descriptor }
 
     /// Hands requests on.
     public func post(_ requests: [DiskRequest]) {
@@ -57,13 +58,13 @@ public final class DiskTier: Sendable {
                 writeCount == 0 && !state.writes.isEmpty, readCount == 0 && !state.reads.isEmpty
             )
         }
-        if wakesWriter { wake(writeSignal) }
-        if wakesReader { wake(readSignal) }
+        if wakesWriter { writeBell.ring() }
+        if wakesReader { readBell.ring() }
     }
 
     /// Everything that was answered.
     public func takeReplies() -> [DiskReply] {
-        clear(descriptor)
+        replyBell.quiet()
         return state.withLock { state in
             defer { state.replies = [] }
             return state.replies
@@ -76,26 +77,20 @@ public final class DiskTier: Sendable {
     /// Has the threads finish what they were asked, and waits for that.
     public func close() {
         state.withLock { $0.isClosed = true }
-        wake(writeSignal)
-        wake(readSignal)
-        while state.withLock({ $0.threadCount > 0 }) { wait(endSignal, milliseconds: 100) }
+        writeBell.ring()
+        readBell.ring()
+        while state.withLock({ $0.threadCount > 0 }) { endBell.wait(milliseconds: 100) }
         engine.close()
     }
 
     // MARK: Threads
 
-    private func start(
-        _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?
-    ) -> Bool {
+    private func start(_ body: @escaping @Sendable (DiskTier) -> Void) -> Bool {
         state.withLock { $0.threadCount += 1 }
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self)
-        guard pthread_create(&thread, nil, body, context.toOpaque()) == 0 else {
-            context.release()
+        guard DetachedThread.start({ body(self) }) == 0 else {
             state.withLock { $0.threadCount -= 1 }
             return false
         }
-        pthread_detach(thread)
         return true
     }
 
@@ -104,7 +99,7 @@ public final class DiskTier: Sendable {
     /// Nanoseconds of a turn on a processor: one read is much less.
     private static let readerTurn: UInt64 = 500_000
 
-    fileprivate func write() {
+    private func write() {
         gcs_schedule_thread(Self.writerNiceness, 0)
         var work = DiskWork(engine)
         while true {
@@ -120,14 +115,14 @@ public final class DiskTier: Sendable {
             if !requests.isEmpty { continue }
             if isClosed { break }
             let pause: Int32 = work.isUnfinished || work.wantsReclaim ? 1000 : 10_000
-            if wait(writeSignal, milliseconds: pause) { continue }
+            if writeBell.wait(milliseconds: pause) { continue }
             if work.isUnfinished { work.retry { answer($0) } }
             if work.wantsReclaim { work.reclaim() }
         }
         end()
     }
 
-    fileprivate func read() {
+    private func read() {
         gcs_schedule_thread(0, Self.readerTurn)
         while true {
             let (requests, isClosed) = state.withLock { state in
@@ -140,7 +135,7 @@ public final class DiskTier: Sendable {
             }
             if !requests.isEmpty { continue }
             if isClosed { break }
-            wait(readSignal, milliseconds: 10_000)
+            readBell.wait(milliseconds: 10_000)
         }
         end()
     }
@@ -152,7 +147,7 @@ public final class DiskTier: Sendable {
 
     private func end() {
         state.withLock { $0.threadCount -= 1 }
-        wake(endSignal)
+        endBell.ring()
     }
 
     private func answer(_ reply: DiskReply) {
@@ -160,42 +155,6 @@ public final class DiskTier: Sendable {
             state.replies.append(reply)
             return state.replies.count == 1
         }
-        if isFirst { wake(descriptor) }
+        if isFirst { replyBell.ring() }
     }
-
-    // MARK: Signals
-
-    private func wake(_ signal: Int32) {
-        var one: UInt64 = 1
-        _ = Glibc.write(signal, &one, 8)
-    }
-
-    private func clear(_ signal: Int32) {
-        var count: UInt64 = 0
-        _ = Glibc.read(signal, &count, 8)
-    }
-
-    /// Waits until somebody wakes the signal, or for a time; whether somebody did.
-    @discardableResult
-    private func wait(_ signal: Int32, milliseconds: Int32) -> Bool {
-        var request = pollfd(fd: signal, events: Int16(POLLIN), revents: 0)
-        guard poll(&request, 1, milliseconds) > 0 else { return false }
-        clear(signal)
-        return true
-    }
-
-    fileprivate static func recover(_ context: UnsafeMutableRawPointer?) -> DiskTier {
-        guard let context else { preconditionFailure("a thread without its tier") }
-        return Unmanaged<DiskTier>.fromOpaque(context).takeRetainedValue()
-    }
-}
-
-private func diskWriterStarted(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    DiskTier.recover(context).write()
-    return nil
-}
-
-private func diskReaderStarted(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    DiskTier.recover(context).read()
-    return nil
 }

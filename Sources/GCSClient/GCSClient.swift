@@ -26,10 +26,10 @@ public final class GCSClient: Sendable {
     }
 
     let limits: Limits
-    private let mailbox: Mailbox
+    private let mailbox: ClientMailbox
     private let lastListenerNumber = Atomic<UInt64>(0)
 
-    private init(_ mailbox: Mailbox, _ limits: Limits) {
+    private init(_ mailbox: ClientMailbox, _ limits: Limits) {
         self.mailbox = mailbox
         self.limits = limits
     }
@@ -52,7 +52,7 @@ public final class GCSClient: Sendable {
         guard let place = ControlAddress(address) else {
             throw .connection("an address is host:port or a path, found '\(address)'")
         }
-        let mailbox = try Mailbox(callCountMax: limits.callCountMax)
+        let mailbox = try ClientMailbox(callCountMax: limits.callCountMax)
         let credentials = password.map { ControlCredentials(username: username, password: $0) }
         let plan = ClientThread.Plan(address: place, credentials: credentials, limits: limits)
         try ClientThread.start(plan, mailbox)

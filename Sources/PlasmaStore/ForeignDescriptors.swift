@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Glibc
+internal import Platform
 
 /// Closes descriptors that clients passed, or through which they may have passed some.
 ///
@@ -7,22 +8,29 @@ internal import Glibc
 /// does that of a local socket in whose queue it waits. No client may have the store wait for that:
 /// a thread closes them, and tells those that it finds in queues not to linger.
 public enum ForeignDescriptors {
-    private static let closer = Closer()
+    /// Those that wait for the thread; `nil` when there is none.
+    private static let waiting = startThread()
+
+    /// Starts the thread, for which nothing may be left once clients are there.
+    public static func prepare() { _ = waiting }
 
     /// Closes a descriptor soon; a local socket is shut down, and what is in its queue closed too.
     public static func close(_ descriptor: Int32) {
-        if let closer { closer.add(descriptor) } else { Glibc.close(descriptor) }
+        if let waiting { waiting.post(descriptor) } else { Glibc.close(descriptor) }
+    }
+
+    private static func startThread() -> Mailbox<Int32>? {
+        guard let waiting = Mailbox<Int32>() else { return nil }
+        let code = DetachedThread.start {
+            let closer = Closer()
+            while let descriptors = waiting.waitForAll() { closer.end(descriptors) }
+        }
+        return code == 0 ? waiting : nil
     }
 }
 
-/// The thread, and the descriptors that wait for it.
-private final class Closer: @unchecked Sendable {
-    // Guarded by `mutex`.
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var waiting: [Int32] = []
-
-    // For the thread alone.
+/// The thread's work.
+private final class Closer {
     private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     private let passed = UnsafeMutablePointer<Int32>.allocate(
         capacity: Int(GCS_DESCRIPTOR_COUNT_MAX))
@@ -30,53 +38,12 @@ private final class Closer: @unchecked Sendable {
     /// More messages are not looked through; an empty packet and the end of packets look the same.
     private static let messageCountMax = 4096
 
-    /// Starts the thread; `nil` when there is none left.
-    init?() {
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self)
-        guard pthread_create(&thread, nil, closerStarted, context.toOpaque()) == 0 else {
-            context.release()
-            return nil
-        }
-        pthread_detach(thread)
-    }
-
     deinit {
-        pthread_mutex_destroy(mutex)
-        pthread_cond_destroy(condition)
-        mutex.deallocate()
-        condition.deallocate()
         bytes.deallocate()
         passed.deallocate()
     }
 
-    func add(_ descriptor: Int32) {
-        pthread_mutex_lock(mutex)
-        waiting.append(descriptor)
-        pthread_cond_signal(condition)
-        pthread_mutex_unlock(mutex)
-    }
-
-    fileprivate func run() -> Never {
-        // Signals are for the loop.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
-        while true { end(next()) }
-    }
-
-    private func next() -> [Int32] {
-        pthread_mutex_lock(mutex)
-        while waiting.isEmpty { pthread_cond_wait(condition, mutex) }
-        let descriptors = waiting
-        waiting = []
-        pthread_mutex_unlock(mutex)
-        return descriptors
-    }
-
-    private func end(_ descriptors: [Int32]) {
+    func end(_ descriptors: [Int32]) {
         var open = descriptors
         while let descriptor = open.popLast() {
             var none = linger(l_onoff: 0, l_linger: 0)
@@ -110,11 +77,6 @@ private final class Closer: @unchecked Sendable {
             if received < 0 || (received == 0 && isStream) { return }
         }
     }
-}
-
-private func closerStarted(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context else { preconditionFailure("a thread without its work") }
-    Unmanaged<Closer>.fromOpaque(context).takeRetainedValue().run()
 }
 
 /// A number that the system has for a socket; `nil` when it is none.

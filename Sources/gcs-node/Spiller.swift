@@ -1,7 +1,7 @@
 internal import EventLoop
-internal import Glibc
 internal import Identifiers
 internal import NodeManager
+internal import Platform
 internal import SpillFiles
 
 /// The threads that read and write spilled objects: the loop never waits for a disk.
@@ -22,16 +22,15 @@ final class Spiller {
         case remove(String)
     }
 
-    private let inbox = SpillMailbox<Message>()
-    private let writers: [SpillMailbox<SpillWorker.Job>]
-    private let restores = SpillMailbox<(RecordID, NodeManager.SpillPlace)>()
-    private let chores = SpillMailbox<Chore>()
+    private let inbox: Mailbox<Message> = makeMailbox()
+    private let writers: [Mailbox<SpillWorker.Job>]
+    private let restores: Mailbox<(RecordID, NodeManager.SpillPlace)> = makeMailbox()
+    private let chores: Mailbox<Chore> = makeMailbox()
     private var watch: Watch?
-    private var threads: [pthread_t] = []
 
     init(_ loop: Loop, _ session: SpillSession, _ plan: NodePlan) {
         let settings = plan.configuration.spilling ?? NodeManager.SpillConfiguration()
-        writers = (0..<settings.workerCount).map { _ in SpillMailbox() }
+        writers = (0..<settings.workerCount).map { _ in Self.makeMailbox() }
         watch = Watch(loop, inbox.descriptor, .readable) { [weak self] in self?.read() }
         startWriters(session, storePath: plan.storePath)
         startRestoring(storePath: plan.storePath, patience: settings.grace * 11 + .seconds(10))
@@ -39,14 +38,13 @@ final class Spiller {
         chores.post(.look)
     }
 
-    /// Ends the threads after what they are doing.
+    /// Ends the threads after what they are doing, without waiting for that: a restoration may wait for room
+    /// for long, and nothing is lost when it is cut short.
     func stop() {
         watch = nil
         for writer in writers { writer.close() }
         restores.close()
         chores.close()
-        // A restoration may wait for room for long: nothing is lost when it is cut short.
-        for thread in threads { pthread_detach(thread) }
     }
 
     func perform(_ request: NodeManager.SpillRequest) {
@@ -71,39 +69,48 @@ final class Spiller {
         }
     }
 
+    private static func makeMailbox<Value>() -> Mailbox<Value> {
+        guard let mailbox = Mailbox<Value>() else {
+            preconditionFailure("no descriptor left for a mailbox")
+        }
+        return mailbox
+    }
+
+    private static func startThread(_ body: @escaping @Sendable () -> Void) {
+        let code = DetachedThread.start(body)
+        precondition(code == 0, "no thread left for spilling")
+    }
+
     private func startWriters(_ session: SpillSession, storePath: String) {
         for (number, jobs) in writers.enumerated() {
-            threads.append(
-                SpillThread.start { [inbox] in
-                    let worker = SpillWorker(number, storePath: storePath, session)
-                    while let batch = jobs.waitForAll() {
-                        for job in batch { inbox.post(.event(worker.run(job))) }
-                    }
-                })
+            Self.startThread { [inbox] in
+                let worker = SpillWorker(number, storePath: storePath, session)
+                while let batch = jobs.waitForAll() {
+                    for job in batch { inbox.post(.event(worker.run(job))) }
+                }
+            }
         }
     }
 
     private func startRestoring(storePath: String, patience: Duration) {
-        threads.append(
-            SpillThread.start { [inbox, restores] in
-                let worker = RestoreWorker(storePath: storePath, patience: patience)
-                while let batch = restores.waitForAll() {
-                    for (id, place) in batch { inbox.post(.event(worker.restore(id, place))) }
-                }
-            })
+        Self.startThread { [inbox, restores] in
+            let worker = RestoreWorker(storePath: storePath, patience: patience)
+            while let batch = restores.waitForAll() {
+                for (id, place) in batch { inbox.post(.event(worker.restore(id, place))) }
+            }
+        }
     }
 
     private func startChores(_ session: SpillSession) {
-        threads.append(
-            SpillThread.start { [inbox, chores] in
-                while let batch = chores.waitForAll() {
-                    for chore in batch { Self.carryOut(chore, session, inbox) }
-                }
-            })
+        Self.startThread { [inbox, chores] in
+            while let batch = chores.waitForAll() {
+                for chore in batch { Self.carryOut(chore, session, inbox) }
+            }
+        }
     }
 
     private static func carryOut(
-        _ chore: Chore, _ session: SpillSession, _ inbox: SpillMailbox<Message>
+        _ chore: Chore, _ session: SpillSession, _ inbox: Mailbox<Message>
     ) {
         switch chore {
         case .look: inbox.post(.event(look(session, inbox)))
@@ -117,7 +124,7 @@ final class Spiller {
     }
 
     private static func look(
-        _ session: SpillSession, _ inbox: SpillMailbox<Message>
+        _ session: SpillSession, _ inbox: Mailbox<Message>
     ) -> NodeManager.SpillEvent {
         let files = session.leftovers { inbox.post(.complaint("spilled by an earlier run: \($0)")) }
         var copies: [RecordID: [NodeManager.FoundCopy]] = [:]

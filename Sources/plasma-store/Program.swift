@@ -60,6 +60,7 @@ final class Program {
         listener = try Listener(path: options.socketPath)
         isMeasuring = options.isMeasuring
         raiseDescriptorLimit()
+        ForeignDescriptors.prepare()
         // A limit on the size of files is a full disk, not an end.
         signal(SIGXFSZ, SIG_IGN)
         // Left alone, the C library keeps large blocks among the small ones once it has freed one, and

@@ -1,6 +1,6 @@
 internal import ControlClient
 internal import EventLoop
-internal import Glibc
+internal import Platform
 
 /// The thread that owns a client's connections; ends when its mailbox is closed.
 enum ClientThread {
@@ -12,40 +12,11 @@ enum ClientThread {
     }
 
     /// Starts the thread.
-    static func start(_ plan: Plan, _ mailbox: Mailbox) throws(GCSError) {
-        let work = Work(plan, mailbox)
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(work)
-        guard pthread_create(&thread, nil, clientThreadStarted, context.toOpaque()) == 0 else {
-            context.release()
-            throw .connection("no thread left for a connection")
-        }
-        pthread_detach(thread)
-    }
-
-    fileprivate final class Work: Sendable {
-        private let plan: Plan
-        private let mailbox: Mailbox
-
-        init(_ plan: Plan, _ mailbox: Mailbox) {
-            self.plan = plan
-            self.mailbox = mailbox
-        }
-
-        func run() {
-            // Signals are for the threads of whoever uses the client.
-            var all = sigset_t()
-            sigfillset(&all)
-            pthread_sigmask(SIG_BLOCK, &all, nil)
-            let loop = Loop()
-            Courier(loop, plan, mailbox).run()
+    static func start(_ plan: Plan, _ mailbox: ClientMailbox) throws(GCSError) {
+        let code = DetachedThread.start {
+            Courier(Loop(), plan, mailbox).run()
             mailbox.threadEnded()
         }
+        guard code == 0 else { throw .connection("no thread left for a connection") }
     }
-}
-
-private func clientThreadStarted(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context else { preconditionFailure("a thread without its work") }
-    Unmanaged<ClientThread.Work>.fromOpaque(context).takeRetainedValue().run()
-    return nil
 }

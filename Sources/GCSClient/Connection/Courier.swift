@@ -15,7 +15,7 @@ final class Courier {
 
     private let loop: Loop
     private let plan: ClientThread.Plan
-    private let mailbox: Mailbox
+    private let mailbox: ClientMailbox
     private let connection: ControlConnection
     private var inbox: Watch?
     private var ticker: Timer?
@@ -27,7 +27,7 @@ final class Courier {
     private var connectionNumber: UInt64 = 0
     private var lossReason = "no connection yet"
 
-    init(_ loop: Loop, _ plan: ClientThread.Plan, _ mailbox: Mailbox) {
+    init(_ loop: Loop, _ plan: ClientThread.Plan, _ mailbox: ClientMailbox) {
         self.loop = loop
         self.plan = plan
         self.mailbox = mailbox

@@ -1,6 +1,5 @@
-internal import CSystem
-internal import Glibc
 internal import Identifiers
+internal import Platform
 internal import RESP
 internal import Synchronization
 
@@ -40,7 +39,7 @@ enum Request: Sendable {
 }
 
 /// Where requests cross from any thread to the client's own; bounded by the calls under way.
-final class Mailbox: Sendable {
+final class ClientMailbox: Sendable {
     private struct State {
         var requests: [Request] = []
         var callCount = 0
@@ -49,18 +48,18 @@ final class Mailbox: Sendable {
         var isEnded = false
     }
 
-    /// Readable while something is in the box.
-    let descriptor: Int32
+    private let bell: Bell
     private let callCountMax: Int
     private let state = Mutex(State())
 
     init(callCountMax: Int) throws(GCSError) {
-        descriptor = gcs_eventfd()
+        guard let bell = Bell() else { throw .connection("no descriptor left for a connection") }
+        self.bell = bell
         self.callCountMax = callCountMax
-        guard descriptor >= 0 else { throw .connection("no descriptor left for a connection") }
     }
 
-    deinit { Glibc.close(descriptor) }
+    /// Readable while something is in the box.
+    var descriptor: Int32 { bell.descriptor }
 
     /// Puts a request in.
     ///
@@ -77,14 +76,13 @@ final class Mailbox: Sendable {
             state.requests.append(request)
             return (nil, state.requests.count == 1)
         }
-        if mustWake { wake() }
+        if mustWake { bell.ring() }
         return refusal
     }
 
     /// Everything in the box, in order, and whether that was the last.
     func takeAll() -> (requests: [Request], isClosed: Bool) {
-        var count: UInt64 = 0
-        _ = read(descriptor, &count, 8)
+        bell.quiet()
         return state.withLock { state in
             defer { state.requests = [] }
             return (state.requests, state.isClosed)
@@ -97,7 +95,7 @@ final class Mailbox: Sendable {
     /// Refuses all that comes later, and has the thread end.
     func close() {
         state.withLock { $0.isClosed = true }
-        wake()
+        bell.ring()
     }
 
     /// As `close()`, and waits for the thread's end.
@@ -120,10 +118,5 @@ final class Mailbox: Sendable {
             return state.closers
         }
         for closer in closers { closer.resume() }
-    }
-
-    private func wake() {
-        var one: UInt64 = 1
-        _ = write(descriptor, &one, 8)
     }
 }
