@@ -99,7 +99,8 @@ let package = Package(
             swiftSettings: safe),
         .target(
             name: "SpillFiles",
-            dependencies: ["Identifiers", "CSystem", "Checksums"], swiftSettings: common),
+            dependencies: ["Identifiers", "Platform", "CSystem", "Checksums"],
+            swiftSettings: common),
 
         .target(
             name: "AppendOnlyFile", dependencies: ["RESP", "Platform", "CSystem", "Checksums"],
@@ -174,7 +175,7 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "PlasmaStoreTests",
-            dependencies: ["Identifiers", "PlasmaStore", "PlasmaProtocol"],
+            dependencies: ["Identifiers", "PlasmaStore", "PlasmaProtocol", "Platform"],
             swiftSettings: common),
         .testTarget(
             name: "NodeManagerTests",

@@ -141,20 +141,6 @@ struct File: ~Copyable {
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw error("fsync", directory) }
     }
-
-    /// Names of the files in a directory.
-    static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
 }
 
 /// A file's bytes as they are mapped; unmapped with the last who holds them.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Platform
 
 /// Where the segments of a log lie, and which of them make it up.
 ///
@@ -113,7 +114,7 @@ public struct LogDirectory: Sendable {
 
     private func numbersThere() -> [Int] {
         guard !isSnapshot else { return [] }
-        return File.names(in: path).compactMap { file in
+        return Directory.names(in: path).compactMap { file in
             guard file.hasPrefix(name + "."), file.hasSuffix(".incr.aof") else { return nil }
             return Int(file.dropFirst(name.utf8.count + 1).dropLast(".incr.aof".utf8.count))
         }

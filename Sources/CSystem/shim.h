@@ -93,32 +93,6 @@ static inline ssize_t gcs_send_descriptor(int socket, int passed) {
     return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
-/// Reads up to `capacity` bytes; the first descriptor that came along goes to `*passed` (-1 when
-/// none did), further ones are closed. Returns the bytes read, 0 at the end, -1 with errno.
-static inline ssize_t gcs_receive_descriptor(int socket, void *bytes, size_t capacity, int *passed) {
-    struct iovec part = {bytes, capacity};
-    union { struct cmsghdr align; char bytes[CMSG_SPACE(8 * sizeof(int))]; } control;
-    memset(&control, 0, sizeof control);
-    struct msghdr message = {0};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.bytes;
-    message.msg_controllen = sizeof control.bytes;
-    *passed = -1;
-    ssize_t count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    if (count < 0) return count;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-        size_t total = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t index = 0; index < total; index++) {
-            int descriptor;
-            memcpy(&descriptor, CMSG_DATA(header) + index * sizeof(int), sizeof(int));
-            if (*passed < 0) *passed = descriptor; else close(descriptor);
-        }
-    }
-    return count;
-}
-
 /// The most descriptors that the system lets one message carry.
 enum { GCS_DESCRIPTOR_COUNT_MAX = 253 };
 
@@ -143,6 +117,16 @@ static inline ssize_t gcs_receive_descriptors(
         memcpy(passed, CMSG_DATA(header), bytes_passed);
         *count = (int)(bytes_passed / sizeof(int));
     }
+    return received;
+}
+
+/// Reads up to `capacity` bytes; the first descriptor that came along goes to `*passed` (-1 when
+/// none did), further ones are closed. Returns the bytes read, 0 at the end, -1 with errno.
+static inline ssize_t gcs_receive_descriptor(int socket, void *bytes, size_t capacity, int *passed) {
+    int all[GCS_DESCRIPTOR_COUNT_MAX], count;
+    ssize_t received = gcs_receive_descriptors(socket, bytes, capacity, 0, all, &count);
+    *passed = count > 0 ? all[0] : -1;
+    for (int index = 1; index < count; index++) close(all[index]);
     return received;
 }
 

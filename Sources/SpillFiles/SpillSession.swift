@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Glibc
+internal import Platform
 
 /// The directories that one run of a node manager spills to, in turn.
 ///
@@ -139,7 +140,7 @@ extension SpillSession {
     public func leftovers(_ complain: (SpillError) -> Void) -> [Leftover] {
         var found: [Leftover] = []
         for root in roots {
-            for name in Self.names(in: root) where !directories.contains("\(root)/\(name)") {
+            for name in Directory.names(in: root) where !directories.contains("\(root)/\(name)") {
                 let lock = open("\(root)/\(name)/\(Self.lockName)", O_RDWR | O_CLOEXEC)
                 defer { if lock >= 0 { close(lock) } }
                 // Locked: a run of this node's name that lives; its files are its own.
@@ -155,7 +156,7 @@ extension SpillSession {
         in directory: String, _ complain: (SpillError) -> Void
     ) -> [Leftover] {
         var found: [Leftover] = []
-        for name in names(in: directory) where name != lockName {
+        for name in Directory.names(in: directory) where name != lockName {
             let path = "\(directory)/\(name)"
             if name.hasSuffix(SpillWriter.unfinished) {
                 unlink(path)
@@ -180,21 +181,8 @@ extension SpillSession {
     }
 
     private static func removeDirectoryIfEmpty(_ path: String) {
-        guard names(in: path).allSatisfy({ $0 == lockName }) else { return }
+        guard Directory.names(in: path).allSatisfy({ $0 == lockName }) else { return }
         unlink("\(path)/\(lockName)")
         rmdir(path)
-    }
-
-    private static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
     }
 }

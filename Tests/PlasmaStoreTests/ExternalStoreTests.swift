@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Identifiers
 import PlasmaProtocol
+import Platform
 import Testing
 
 @testable import PlasmaStore
@@ -17,25 +18,14 @@ final class TestDirectory {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    var names: [String] { Self.names(in: path) }
+    var names: [String] { Directory.names(in: path) }
 
     /// Files of objects of the one store that uses it.
     var objectFiles: [String] {
-        names.flatMap { name in Self.names(in: "\(path)/\(name)").map { "\(path)/\(name)/\($0)" } }
-            .filter { $0.hasSuffix(".objects") || $0.hasSuffix(".part") }
-    }
-
-    static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
+        names.flatMap { name in
+            Directory.names(in: "\(path)/\(name)").map { "\(path)/\(name)/\($0)" }
         }
-        return names
+        .filter { $0.hasSuffix(".objects") || $0.hasSuffix(".part") }
     }
 }
 

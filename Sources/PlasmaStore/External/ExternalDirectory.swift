@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Platform
 
 /// The directory of one store's evicted objects, inside one that stores may share.
 ///
@@ -54,7 +55,7 @@ final class ExternalDirectory: Sendable {
     /// Removes what stores that are gone left beside this one; says how many there were.
     func sweep() -> Int {
         var count = 0
-        for name in Self.names(in: base) where name.hasPrefix(Self.prefix) {
+        for name in Directory.names(in: base) where name.hasPrefix(Self.prefix) {
             let other = "\(base)/\(name)"
             var status = stat()
             guard lstat(other, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
@@ -80,21 +81,8 @@ final class ExternalDirectory: Sendable {
     }
 
     private static func empty(_ path: String) {
-        for name in names(in: path) where name != lockName { unlink("\(path)/\(name)") }
+        for name in Directory.names(in: path) where name != lockName { unlink("\(path)/\(name)") }
         unlink("\(path)/\(lockName)")
         rmdir(path)
-    }
-
-    private static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
     }
 }
