@@ -114,7 +114,7 @@ extension ControlStore {
         unlinkChild(batch)
         bury(batch)
         tombstones.insert(id, endedAt: now, &memory)
-        if journal.isOn { journal.ended.append((id, now)) }
+        journal.noteEnded(id, at: now)
         let kept = batch.pointee.hasStrays ? strayObjects(ofPrefix: id) : []
         settleLineage(of: batch, survivors: kept, outputs: outputs)
         announce(

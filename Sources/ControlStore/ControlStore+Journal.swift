@@ -113,6 +113,27 @@ extension ControlStore {
                 || journal.hasDisk || journal.isReset)
     }
 
+    /// Tells of a task that was just written, when it can be told at once: nothing is looked up for that.
+    ///
+    /// Only of one in the batch of its id. What is noted later is told later, also its end.
+    @inline(__always)
+    mutating func tellEarly(
+        _ key: RecordKey, at site: Site, _ payload: UnsafeMutableRawBufferPointer
+    ) {
+        guard journal.isOn, !site.isStray, payload.count <= Region.inlineByteCountMax else {
+            return
+        }
+        tellEarly(key, payload)
+    }
+
+    @inline(never)
+    private mutating func tellEarly(_ key: RecordKey, _ payload: UnsafeMutableRawBufferPointer) {
+        guard let start = payload.baseAddress else { return }
+        let traits = RecordTraits(kind: key.kind, isStray: false, epoch: journal.epoch)
+        guard journal.tellEarly(key, traits, UnsafeRawBufferPointer(payload)) else { return }
+        Region.setEpoch(journal.epoch, of: start - Region.narrowHeaderByteCount)
+    }
+
     private mutating func tellHead() {
         journal.headSegment = journal.segment
         journal.writer.start("HEAD", wordCount: 6)

@@ -105,7 +105,7 @@ extension ControlStore {
         if !tombstones.contains(id, memory.seeds) {
             tombstones.insert(id, endedAt: time, &memory)
         }
-        if journal.isOn { journal.ended.append((id, time)) }
+        journal.noteEnded(id, at: time)
     }
 
     /// Makes a record what it was; one of a batch that has ended is left out.
@@ -294,7 +294,7 @@ extension ControlStore {
                 if holder != none { references.nodes[holder].pointee.position = UInt32(position) }
             }
         }
-        if journal.isOn { journal.nodes.append(node.name) }
+        journal.noteNode(node.name)
         return true
     }
 

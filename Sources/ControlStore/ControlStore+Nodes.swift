@@ -62,7 +62,7 @@ extension ControlStore {
     }
 
     private mutating func noteNode(at position: Int) {
-        if journal.isOn, let node = nodes.nodes[position] { journal.nodes.append(node.name) }
+        if let node = nodes.nodes[position] { journal.noteNode(node.name) }
     }
 
     private func registered(_ name: UnsafeBufferPointer<UInt8>) throws(StoreError) -> Int {

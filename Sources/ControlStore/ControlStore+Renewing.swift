@@ -62,7 +62,7 @@ extension ControlStore {
 
     /// Notes that a batch has ended, if that is remembered.
     public mutating func renewEnded(_ id: BatchID, at time: Int64) {
-        if journal.isOn, tombstones.contains(id, memory.seeds) { journal.ended.append((id, time)) }
+        if tombstones.contains(id, memory.seeds) { journal.noteEnded(id, at: time) }
     }
 
     /// Notes a dependency, if it is there.
@@ -95,7 +95,7 @@ extension ControlStore {
         guard journal.isOn, let position = nodes.position(of: name, memory.seeds),
             let node = nodes.nodes[position], !Self.isToldBehind(segment, node.toldSegment)
         else { return }
-        journal.nodes.append(node.name)
+        journal.noteNode(node.name)
         nodes.update(at: position) { $0.toldSegment = journal.segment }
     }
 

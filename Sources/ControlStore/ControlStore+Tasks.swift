@@ -200,6 +200,7 @@ extension ControlStore {
         if let source = task.specification.baseAddress {
             cursor.copyMemory(from: source, byteCount: task.specification.count)
         }
+        tellEarly(key, at: site, payload)
         if let actor = task.actor, isNew { noteTask(task.id, of: actor) }
         if task.argumentCount > 0, let owner = site.batch {
             needArguments(of: task, outputs, owner, argument: argument)

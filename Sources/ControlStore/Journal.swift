@@ -50,9 +50,32 @@ struct Journal: ~Copyable {
         keys.append(key)
     }
 
+    /// Tells of a task that was just written, and noted, while its bytes are at hand; unless a batch was
+    /// noted, which must be told first.
+    ///
+    /// - Returns: whether it did.
+    mutating func tellEarly(
+        _ key: RecordKey, _ traits: RecordTraits, _ bytes: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard keys.last == key, batches.isEmpty, ended.isEmpty, !isReset else { return false }
+        keys.removeLast()
+        writer.record(traits.rawValue, key.id, bytes)
+        return true
+    }
+
     /// Notes that a batch began or changed.
     mutating func note(_ batch: BatchID) {
         if isOn, batches.last != batch { batches.append(batch) }
+    }
+
+    /// Notes that a batch ended.
+    mutating func noteEnded(_ batch: BatchID, at time: Int64) {
+        if isOn { ended.append((batch, time)) }
+    }
+
+    /// Notes that a node came, changed or went.
+    mutating func noteNode(_ name: [UInt8]) {
+        if isOn { nodes.append(name) }
     }
 
     /// Begins the next epoch.

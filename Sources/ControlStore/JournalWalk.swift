@@ -57,7 +57,7 @@ extension ControlStore {
 
     fileprivate mutating func noteHead() {
         journal.hasHead = true
-        for node in knownNodes { journal.nodes.append(node.name) }
+        for node in knownNodes { journal.noteNode(node.name) }
     }
 
     /// Entries are told by their position: trimming meanwhile makes some told twice, none left out.
@@ -72,7 +72,7 @@ extension ControlStore {
     fileprivate mutating func noteEnded(from cursor: UInt64, budget: Int) -> UInt64 {
         var found: [(BatchID, Int64)] = []
         let next = tombstones.visit(from: cursor, budget: budget) { found.append(($0, $1)) }
-        for (batch, time) in found { journal.ended.append((batch, time)) }
+        for (batch, time) in found { journal.noteEnded(batch, at: time) }
         return next
     }
 

@@ -25,7 +25,7 @@ import Testing
         begin(&server, &told)
         var walk: (JournalWalk, told: [UInt8])?
         for step in 0..<600 {
-            server.send(Array((command(&random) + "\r\n").utf8), from: "driver")
+            server.send(commands(&random), from: "driver")
             if step % 5 == 0 {
                 server.advance(milliseconds: Int64.random(in: 1...40, using: &random))
             }
@@ -69,7 +69,7 @@ import Testing
             if Int.random(in: 0..<30, using: &random) == 0 {
                 server.core.state.pointee.store.advanceLogEpoch()
             }
-            server.send(Array((command(&random) + "\r\n").utf8), from: "driver")
+            server.send(commands(&random), from: "driver")
             if step % 5 == 0 {
                 server.advance(milliseconds: Int64.random(in: 1...40, using: &random))
             }
@@ -156,6 +156,26 @@ import Testing
         #expect(other.core.state.pointee.store.log.count == 200)
     }
 
+    @Test("a task of a batch that begins in the same turn, after one of its id was forgotten, is told")
+    func beginsAnew() {
+        var settings = ServerSettings()
+        settings.batchTombstone = .milliseconds(300)
+        var server = MemoryServer(settings: settings)
+        var told: [UInt8] = []
+        server.core.state.pointee.store.startJournal()
+        begin(&server, &told)
+        server.send(Array("GCS.BATCH START ID 1\r\nGCS.BATCH END 1\r\n".utf8), from: "driver")
+        told += server.takeJournal()
+        server.advance(milliseconds: 5000)
+        let texts = ["GCS.TASK ADD \(id(2, 1, 0)) x", "GCS.BATCH START ID 1"]
+        for text in texts + ["GCS.TASK ADD \(id(1, 1, 0)) x"] {
+            server.send(Array("\(text)\r\n".utf8), from: "driver")
+        }
+        let output = String(decoding: server.takeOutput("driver"), as: UTF8.self)
+        #expect(!output.contains("-"), "\(output)")
+        compare(&server, told + server.takeJournal(), settings, 0)
+    }
+
     private func begin(_ server: inout MemoryServer, _ told: inout [UInt8]) {
         var walk = JournalWalk()
         while !walk.isDone { server.core.state.pointee.store.advance(&walk, budget: 100) }
@@ -184,6 +204,12 @@ import Testing
 
 /// Random commands about few things, so that they meet.
 extension JournalTests {
+    /// Commands of one turn: what is told at once and what is told last meet in it.
+    private func commands(_ random: inout SeededRandom) -> [UInt8] {
+        let count = Int.random(in: 0..<4, using: &random) == 0 ? 8 : 1
+        return (0..<count).flatMap { _ in Array((command(&random) + "\r\n").utf8) }
+    }
+
     private func command(_ random: inout SeededRandom) -> String {
         let batch = batch(&random)
         switch Int.random(in: 0..<100, using: &random) {
