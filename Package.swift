@@ -103,7 +103,8 @@ let package = Package(
             swiftSettings: common),
 
         .target(
-            name: "AppendOnlyFile", dependencies: ["RESP", "Platform", "CSystem", "Checksums"],
+            name: "AppendOnlyFile",
+            dependencies: ["Identifiers", "RESP", "Platform", "CSystem", "Checksums"],
             swiftSettings: common),
 
         // Everything at once, on a clock and a network of its own.

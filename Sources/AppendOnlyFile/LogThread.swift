@@ -21,8 +21,6 @@ final class LogThread: Sendable {
     /// Nanoseconds of the processor that it asks for at a time while replies wait for it: fewer than the
     /// loop, which it wakes after each sync, and which would otherwise go before the next one.
     private static let turnWhileAwaited: UInt64 = 100_000
-    /// Bytes of memory that are kept for the next turn.
-    private static let keptByteCount = 4 << 20
     /// Bytes of commands that are read at a time: at one time in a rest, more than is written in it.
     private static let readByteCount = 1 << 20
 
@@ -100,11 +98,11 @@ final class LogThread: Sendable {
     /// - Returns: whether nothing was added.
     private func take(_ turn: inout Turn) -> Bool {
         guard turn.isEmpty else { return false }
-        if isEmpty { wait() }
+        if isEmpty, !wait() { release(&turn) }
         LogWriter.quiet(writer.bell)
         // The memory of the last turn takes in the next.
         var emptied = turn.bytes
-        emptied.removeAll(keepingCapacity: emptied.capacity <= Self.keptByteCount)
+        emptied.removeAll(keepingCapacity: true)
         turn = writer.state.withLock { state in
             defer { (state.bytes, state.requests, state.wantsSync) = (emptied, [], false) }
             return Turn(
@@ -120,9 +118,18 @@ final class LogThread: Sendable {
         }
     }
 
-    private func wait() {
+    /// Waits for something to be added, a second at most; whether something was.
+    private func wait() -> Bool {
         var bell = pollfd(fd: writer.bell, events: Int16(POLLIN), revents: 0)
-        poll(&bell, 1, 1000)
+        return poll(&bell, 1, 1000) > 0
+    }
+
+    /// Gives back the memory that a burst took, when nothing comes any more.
+    ///
+    /// While something does it is kept: memory that is new each time costs the loop as much as filling it.
+    private func release(_ turn: inout Turn) {
+        turn.bytes = []
+        writer.state.withLock { if $0.bytes.isEmpty { $0.bytes = [] } }
     }
 
     /// Writes, rotates and syncs; why it could not, or nothing.
@@ -172,12 +179,11 @@ final class LogThread: Sendable {
         var part = OldestPart(segment: segments[0])
         do throws(LogError) {
             if oldest?.path != path { oldest = try Segment(path) }
-            (part.commands, part.isEnd) =
-                try oldest?.take(Self.readByteCount) ?? (MappedBytes(), true)
+            part.lines = try oldest?.take(Self.readByteCount) ?? part.lines
         } catch {
             part.error = "\(error)"
         }
-        if part.isEnd || !part.error.isEmpty { oldest = nil }
+        if part.lines.isEnd || !part.error.isEmpty { oldest = nil }
         let found = part
         writer.state.withLock { $0.oldest = found }
     }

@@ -35,38 +35,6 @@ public struct LogStatus: Sendable {
     public var begun: UInt64?
 }
 
-/// Bytes of a file that stay mapped as long as somebody holds them.
-public struct MappedBytes: Sendable {
-    private var mapping: Mapping?
-    private var range = 0..<0
-
-    /// No bytes.
-    init() {}
-
-    init(_ mapping: Mapping, _ range: Range<Int>) { (self.mapping, self.range) = (mapping, range) }
-
-    /// How many there are.
-    public var count: Int { range.count }
-
-    /// Lends the bytes.
-    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        guard let mapping else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-        return body(UnsafeRawBufferPointer(rebasing: mapping.bytes[range]))
-    }
-}
-
-/// A part of the oldest segment.
-public struct OldestPart: Sendable {
-    /// The segment.
-    public var segment: Int
-    /// Whole commands, as they are in the file.
-    public var commands = MappedBytes()
-    /// Whether they are the last ones.
-    public var isEnd = false
-    /// Why it could not be read; empty when it could.
-    public var error = ""
-}
-
 /// Writes a log on a thread of its own: groups that wait go to the file together, and are synced as
 /// `LogSync` says.
 ///

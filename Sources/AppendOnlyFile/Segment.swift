@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Identifiers
 internal import RESP
 internal import Checksums
 
@@ -77,27 +78,40 @@ struct Segment: ~Copyable {
     }
 
     /// Reads on for about a number of bytes.
-    ///
-    /// - Returns: the commands, as they are, and whether they are the last.
-    mutating func take(_ byteCount: Int) throws(LogError) -> (commands: MappedBytes, isEnd: Bool) {
+    mutating func take(_ byteCount: Int) throws(LogError) -> OldestPart.Lines {
         let start = offset
-        var isEnd = false
-        while !isEnd, offset - start < byteCount {
-            if !skip() { isEnd = try next({ _ in }) == .end }
+        var lines = OldestPart.Lines()
+        while !lines.isEnd, offset - start < byteCount {
+            let before = offset
+            if let record = record(from: start) {
+                lines.records.append(record)
+                continue
+            }
+            lines.isEnd = try next({ _ in }) == .end
+            lines.addOther(before - start..<offset - start)
         }
-        return (MappedBytes(mapping, start..<offset), isEnd)
+        lines.bytes = MappedBytes(mapping, start..<offset)
+        return lines
     }
 
-    /// Passes over a record's change without looking at its words; whether there was one.
-    private mutating func skip() -> Bool {
+    /// Reads a record's change that is where its id says, without looking for words first: a log consists of
+    /// little else.
+    ///
+    /// - Returns: `nil`, and nothing is read, for any other change.
+    private mutating func record(from start: Int) -> OldestPart.Record? {
         let head: StaticString = "*5\r\n$8\r\nGCS.LOAD\r\n$6\r\nRECORD\r\n"
         guard let base = bytes.baseAddress, bytes.count - offset > head.utf8CodeUnitCount,
             memcmp(base + offset, head.utf8Start, head.utf8CodeUnitCount) == 0
-        else { return false }
+        else { return nil }
         var reader = BulkReader(bytes, at: offset + head.utf8CodeUnitCount)
-        for _ in 2..<5 { guard reader.word() != nil else { return false } }
+        guard let traits = reader.word().flatMap({ BulkReader.number($0) }), let id = reader.word(),
+            id.count == RecordID.byteCount, let idStart = id.baseAddress,
+            let payload = reader.word()
+        else { return nil }
         offset = reader.offset
-        return true
+        let end = reader.offset - 2 - start
+        return OldestPart.Record(
+            traits: traits, id: RecordID(loading: idStart), bytes: end - payload.count..<end)
     }
 
     private mutating func checkMark(_ words: Words, byteCount: Int) throws(LogError) {

@@ -7,6 +7,12 @@ struct JournalWriter: ~Copyable {
     /// Bytes written.
     private(set) var count = 0
 
+    /// What the change of a record begins with, up to its id, and the traits that it tells.
+    private let recordHead: UnsafeMutablePointer<UInt8>
+    private var recordHeadCount = 0
+    private var recordTraits: UInt8?
+    private static let recordHeadCountMax = 64
+
     /// Bytes above which an emptied buffer is given back.
     private static let keptByteCount = 4 << 20
     private static let firstByteCount = 64 << 10
@@ -14,9 +20,13 @@ struct JournalWriter: ~Copyable {
     init() {
         capacity = Self.firstByteCount
         base = .allocate(capacity: capacity)
+        recordHead = .allocate(capacity: Self.recordHeadCountMax)
     }
 
-    deinit { base.deallocate() }
+    deinit {
+        base.deallocate()
+        recordHead.deallocate()
+    }
 
     mutating func clear() {
         count = 0
@@ -54,12 +64,28 @@ struct JournalWriter: ~Copyable {
 
     /// Tells a record whose id tells its owner; what most of a log consists of.
     mutating func record(_ traits: UInt8, _ id: RecordID, _ bytes: UnsafeRawBufferPointer) {
-        reserve(128)
-        put(JournalFormat.recordHead.utf8Start, JournalFormat.recordHead.utf8CodeUnitCount)
-        word(Int64(traits))
-        word(id)
+        reserve(bytes.count + 128)
+        if traits != recordTraits { makeRecordHead(traits) }
+        put(recordHead, recordHeadCount)
+        id.store(to: UnsafeMutableRawPointer(base + count))
+        count &+= RecordID.byteCount
+        endLine()
         word(bytes)
     }
+
+    /// Most records of an epoch begin alike.
+    @inline(never)
+    private mutating func makeRecordHead(_ traits: UInt8) {
+        let start = count
+        put(JournalFormat.recordHead.utf8Start, JournalFormat.recordHead.utf8CodeUnitCount)
+        word(Int64(traits))
+        put(Self.idHead.utf8Start, Self.idHead.utf8CodeUnitCount)
+        recordHeadCount = count - start
+        recordHead.update(from: base + start, count: recordHeadCount)
+        (recordTraits, count) = (traits, start)
+    }
+
+    private static var idHead: StaticString { "$20\r\n" }
 
     /// Adds a word.
     mutating func word(_ bytes: UnsafeRawBufferPointer) {
@@ -86,8 +112,7 @@ struct JournalWriter: ~Copyable {
     /// Adds an id as a word of 20 bytes.
     mutating func word(_ id: RecordID) {
         reserve(32)
-        let head: StaticString = "$20\r\n"
-        put(head.utf8Start, head.utf8CodeUnitCount)
+        put(Self.idHead.utf8Start, Self.idHead.utf8CodeUnitCount)
         id.store(to: UnsafeMutableRawPointer(base + count))
         count += RecordID.byteCount
         endLine()
@@ -135,7 +160,20 @@ struct JournalWriter: ~Copyable {
         count &+= byteCount
     }
 
-    private mutating func put(_ value: Int) { put(UInt64(value)) }
+    /// Lengths of words are short numbers, and come with every record.
+    @inline(__always)
+    private mutating func put(_ value: Int) {
+        guard value < 1000 else { return put(UInt64(value)) }
+        let number = UInt32(truncatingIfNeeded: value)
+        if number >= 100 { put(digit: number / 100) }
+        if number >= 10 { put(digit: number / 10 % 10) }
+        put(digit: number % 10)
+    }
+
+    @inline(__always)
+    private mutating func put(digit: UInt32) {
+        put(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit))
+    }
 
     private mutating func put(_ value: UInt64) {
         let digits = Self.digitCount(value)

@@ -12,8 +12,8 @@ struct LogCleaner {
         case idle
         /// The next commands of the oldest segment are on their way.
         case reading
-        /// Commands are being told again, from an offset on.
-        case telling(OldestPart, offset: Int)
+        /// What they tell of is being told again.
+        case telling(Renewal)
         /// All of them were; the changes that they led to are not handed on yet.
         case told(OldestPart, removalsAwaited: UInt64?)
         /// The segment is to go.
@@ -81,16 +81,12 @@ struct LogCleaner {
             phase = .reading
         case .reading:
             guard let part = writer.takeOldest() else { return (false, "") }
-            phase = part.error.isEmpty ? .telling(part, offset: 0) : .idle
+            phase = part.error.isEmpty ? .telling(Renewal(of: part)) : .idle
             return (part.error.isEmpty, part.error)
-        case .telling(let part, let offset):
-            let budget = max(Self.stepByteCount, Self.stepFactor * writtenByteCount)
-            let end = part.commands.withBytes {
-                Change.renew($0, from: offset, budget: budget, of: part.segment, in: &store)
-            }
-            phase =
-                end == part.commands.count
-                ? .told(part, removalsAwaited: nil) : .telling(part, offset: end)
+        case .telling(var renewal):
+            let isDone = renewal.step(
+                &store, budget: max(Self.stepByteCount, Self.stepFactor * writtenByteCount))
+            phase = isDone ? .told(renewal.part, removalsAwaited: nil) : .telling(renewal)
             return (true, "")
         case .told(_, let awaited): return (awaited == nil, "")
         case .dropping(let segment):
@@ -124,7 +120,7 @@ struct LogCleaner {
     ///   one stays until it is done.
     mutating func handedOn(_ writer: LogWriter, _ removals: (requested: UInt64, done: UInt64)) {
         guard case .told(let part, let known) = phase else { return }
-        if part.isEnd {
+        if part.lines.isEnd {
             let awaited = known ?? removals.requested
             phase = .told(part, removalsAwaited: awaited)
             guard removals.done >= awaited else { return }

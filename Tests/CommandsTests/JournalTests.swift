@@ -156,7 +156,7 @@ import Testing
         #expect(other.core.state.pointee.store.log.count == 200)
     }
 
-    @Test("a task of a batch that begins in the same turn, after one of its id was forgotten, is told")
+    @Test("a task of a batch that begins in the same turn, and whose id was forgotten, is told")
     func beginsAnew() {
         var settings = ServerSettings()
         settings.batchTombstone = .milliseconds(300)

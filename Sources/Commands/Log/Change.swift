@@ -139,66 +139,31 @@ extension Change {
         var parser = RequestParser()
         var limits = RequestParser.Limits()
         limits.wordByteCountMax = 1 << 40
-        var records: [ToldRecord] = []
-        records.reserveCapacity(ControlStore.renewedTogetherCount)
         var offset = start
         while offset < commands.count, offset - start < budget {
             let rest = UnsafeRawBufferPointer(rebasing: commands[offset...])
-            var taken = 0
-            if let record = Self.record(rest, &taken) {
-                records.append(record)
-            } else {
-                guard let parsed = try? parser.parse(rest.bytes, limits: limits) else { break }
-                taken = parsed
-                var words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
-                words.position = 1
-                var change = Change(words: words)
-                // A line that is not understood would not have been loaded: it tells of nothing.
-                try? change.renew(of: segment, in: &store, &records)
-                parser.reset()
-            }
+            guard let taken = try? parser.parse(rest.bytes, limits: limits) else { break }
+            var words = parser.words(at: (base + offset).assumingMemoryBound(to: UInt8.self))
+            words.position = 1
+            var change = Change(words: words)
+            // A line that is not understood would not have been loaded: it tells of nothing.
+            try? change.renew(of: segment, in: &store)
+            parser.reset()
             offset += taken
-            guard records.count == ControlStore.renewedTogetherCount else { continue }
-            store.renew(records)
-            records.removeAll(keepingCapacity: true)
         }
-        store.renew(records)
         return offset
     }
 
-    /// Reads a record's change without looking for words first: a log consists of little else.
-    ///
-    /// - Parameter byteCount: set to the bytes that it takes.
-    /// - Returns: `nil` for any other change.
-    private static func record(
-        _ commands: UnsafeRawBufferPointer, _ byteCount: inout Int
-    ) -> ToldRecord? {
-        let head = JournalFormat.recordHead
-        guard let base = commands.baseAddress, commands.count > head.utf8CodeUnitCount,
-            memcmp(base, head.utf8Start, head.utf8CodeUnitCount) == 0
-        else { return nil }
-        var reader = BulkReader(commands, at: head.utf8CodeUnitCount)
-        guard let number = reader.word().flatMap({ BulkReader.number($0) }),
-            let traits = UInt8(exactly: number).flatMap({ RecordTraits(rawValue: $0) }),
-            !traits.isStray,
-            let id = reader.word(), id.count == RecordID.byteCount, let start = id.baseAddress,
-            let bytes = reader.word()
-        else { return nil }
-        byteCount = reader.offset
-        return ToldRecord(RecordID(loading: start), traits, bytes)
-    }
-
     private mutating func renew(
-        of segment: Int, in store: inout ControlStore, _ records: inout [ToldRecord]
+        of segment: Int, in store: inout ControlStore
     ) throws(CommandError) {
         let name = try name()
         if name.matches("RECORD") {
             let (traits, id) = (try recordTraits(), try id())
             if traits.isStray { _ = try word() }
             let bytes = try word()
-            records.append(
-                ToldRecord(
-                    id, traits, UnsafeRawBufferPointer(start: bytes.start, count: bytes.count)))
+            let told = UnsafeRawBufferPointer(start: bytes.start, count: bytes.count)
+            store.renew([ToldRecord(id, traits, told)])
         } else if name.matches("BATCH") {
             store.renewBatch(try batchID(), toldIn: segment)
         } else if name.matches("ENDED") {
