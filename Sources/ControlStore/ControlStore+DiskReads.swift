@@ -39,7 +39,13 @@ extension ControlStore {
     @inline(never)
     public mutating func isMissing(_ key: RecordKey) -> Bool {
         guard let batch = batches.find(key.id.batch, memory.seeds),
-            let disk = batch.pointee.disk, disk.pointee.filter.mayContain(filterHash(key)),
+            let disk = batch.pointee.disk
+        else { return false }
+        let hash = filterHash(key)
+        disk.pointee.filter.prefetch(hash)
+        // Whoever asks looks there next.
+        batch.pointee.region.index.prefetch(batch.pointee.region.hash(key, memory.seeds))
+        guard disk.pointee.filter.mayContain(hash),
             disk.pointee.deleting.isEmpty || disk.pointee.deleting[key] == nil
         else { return false }
         return locate(key).place == nil

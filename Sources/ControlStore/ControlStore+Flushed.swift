@@ -157,6 +157,8 @@ extension ControlStore {
             left -= 1
             if slab.liveByteCount == 0 {
                 batch.pointee.region.releaseSlab(name.slab, &memory)
+                // Unmapping one takes as long as looking at some records.
+                left -= 16
                 batch.pointee.region.index.releaseIfEmpty(&memory.pool)
                 flushing.byteCount -= name.byteCount
                 flushing.yield += 1

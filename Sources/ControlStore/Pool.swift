@@ -13,10 +13,16 @@ public struct Pool: ~Copyable {
     /// Blocks larger than this are whole chunks.
     static let blockByteCountMax = 256 << 10
 
+    /// Chunks mapped at a time: mapping waits while another thread maps or unmaps something, and that one
+    /// for a processor.
+    private static let mappedCount = 16
+
     private var spares: [UnsafeMutableRawPointer] = []
+    /// Chunks that are mapped and were never handed out.
+    private var untouched: (start: UnsafeMutableRawPointer?, count: Int) = (nil, 0)
     /// For each size class, the chunks with free blocks, linked through their headers.
     private var partial: UnsafeMutablePointer<UnsafeMutablePointer<ChunkHeader>?>
-    /// Chunks mapped now, spare ones included.
+    /// Chunks handed out and not unmapped, spare ones included.
     private(set) var chunkCount = 0
 
     private static let classCount = 64 + 8 * 8
@@ -31,6 +37,7 @@ public struct Pool: ~Copyable {
     /// A program ends with its pool; a process with one store after the other must not run out of mappings.
     deinit {
         for spare in spares { munmap(spare, Self.chunkByteCount) }
+        if untouched.count > 0 { munmap(untouched.start, untouched.count * Self.chunkByteCount) }
         for index in 0..<Self.classCount {
             var next = partial[index]
             while let chunk = next {
@@ -59,17 +66,21 @@ public struct Pool: ~Copyable {
     /// A whole chunk; its contents are undefined.
     mutating func takeChunk() -> UnsafeMutableRawPointer {
         if let spare = spares.popLast() { return spare }
+        if untouched.count == 0 { map() }
+        guard let chunk = untouched.start else { preconditionFailure("a mapping without chunks") }
+        untouched = (chunk + Self.chunkByteCount, untouched.count - 1)
         chunkCount += 1
+        return chunk
+    }
+
+    /// Maps the next chunks, aligned; they take no memory before they are written to.
+    private mutating func map() {
         let size = Self.chunkByteCount
-        let first = mapped(size)
-        if Int(bitPattern: first) & (size - 1) == 0 { return first }
-        munmap(first, size)
-        let wide = mapped(2 * size)
-        let start = (Int(bitPattern: wide) + size - 1) & ~(size - 1)
-        let head = start - Int(bitPattern: wide)
+        let wide = mapped((Self.mappedCount + 1) * size)
+        let head = -Int(bitPattern: wide) & (size - 1)
         if head > 0 { munmap(wide, head) }
-        if head < size { munmap(wide + head + size, size - head) }
-        return wide + head
+        munmap(wide + head + Self.mappedCount * size, size - head)
+        untouched = (wide + head, Self.mappedCount)
     }
 
     private func mapped(_ byteCount: Int) -> UnsafeMutableRawPointer {

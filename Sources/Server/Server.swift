@@ -38,8 +38,11 @@ public struct Server: ~Copyable {
     private static let chunkByteCountMax = 1 << 20
     /// Bytes of held input after which a turn begins no other request of the connection.
     private static let drainedByteCountMax = 64 << 10
-    /// Bytes of input taken while a reply is outstanding; then the connection is not read.
-    private static let waitingByteCountMax = 1 << 20
+    /// Bytes of input that wait for a reply or for their turn, above which a connection is not read.
+    private static let waitingByteCountMax = 64 << 10
+    /// Bytes that one connection is read for in a turn when a request lacks so many: a copy into fresh
+    /// memory takes some three times as long as one into `room`.
+    private static let pieceByteCountMax = 256 << 10
 
     /// An empty server.
     public init(settings: ServerSettings, host: Host, seeds: HashSeeds, unixMicroseconds: Int64) {
@@ -89,15 +92,13 @@ public struct Server: ~Copyable {
 
     /// Where a connection's next input is to be written; empty while it is not to be read.
     public mutating func input(for session: SessionPointer) -> UnsafeMutableBufferPointer<UInt8> {
-        guard !isPaused else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
+        guard wantsInput(session) else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
         guard let held = session.pointee.input else {
             return UnsafeMutableBufferPointer(start: room, count: Self.roomByteCount)
         }
-        if session.pointee.pending != nil, held.pointee.count >= Self.waitingByteCountMax {
-            return UnsafeMutableBufferPointer(start: nil, count: 0)
-        }
         let missing = held.pointee.parser.byteCountNeeded - held.pointee.count
-        return held.pointee.reserve(min(max(missing, 16 << 10), 1 << 20))
+        let count = min(max(missing, Self.roomByteCount), Self.pieceByteCountMax)
+        return UnsafeMutableBufferPointer(rebasing: held.pointee.reserve(count)[..<count])
     }
 
     /// Whether no connection is to be read: what they write cannot be kept up with.
@@ -109,10 +110,10 @@ public struct Server: ~Copyable {
         for session in state.pointee.sessions { state.pointee.touch(session) }
     }
 
-    /// Whether a connection is to be read at all.
+    /// Whether a connection is to be read at all: not while it has enough that waits to be answered.
     public func wantsInput(_ session: SessionPointer) -> Bool {
         guard !isPaused else { return false }
-        guard session.pointee.pending != nil, let held = session.pointee.input else { return true }
+        guard session.pointee.isWaiting, let held = session.pointee.input else { return true }
         return held.pointee.count < Self.waitingByteCountMax
     }
 
@@ -168,7 +169,10 @@ public struct Server: ~Copyable {
     /// Goes on with input that was held.
     private mutating func drain(_ held: UnsafeMutablePointer<HeldInput>, of session: SessionPointer)
     {
-        guard session.pointee.pending == nil else { return checkInputLimit(held, session) }
+        // One that waits for its turn goes on when that comes, not twice in one.
+        guard session.pointee.pending == nil, !session.pointee.isWaiting else {
+            return checkInputLimit(held, session)
+        }
         if held.pointee.count < held.pointee.parser.byteCountNeeded {
             return checkInputLimit(held, session)
         }
@@ -294,11 +298,13 @@ extension Server {
     ///
     /// - Returns: whether some connection can take more of its reply.
     public mutating func send(_ transport: inout some Transport & ~Copyable) -> Bool {
-        let dirty = state.pointee.dirty
-        state.pointee.dirty.removeAll(keepingCapacity: true)
-        for session in dirty {
-            session.pointee.isDirty = false
-            flush(session, &transport)
+        if !state.pointee.dirty.isEmpty {
+            let dirty = state.pointee.dirty
+            state.pointee.dirty.removeAll(keepingCapacity: true)
+            for session in dirty {
+                session.pointee.isDirty = false
+                flush(session, &transport)
+            }
         }
         state.pointee.output.truncate(to: 0)
         return !state.pointee.dirty.isEmpty || state.pointee.canHandOver

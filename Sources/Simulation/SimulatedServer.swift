@@ -118,7 +118,11 @@ struct SimulatedServer: ~Copyable {
         guard let session = sessions[link] else { return }
         var rest = bytes[...]
         while !rest.isEmpty {
-            let room = core.input(for: session)
+            var room = core.input(for: session)
+            if room.count == 0 {
+                while core.finish(&transport) {}
+                room = core.input(for: session)
+            }
             let count = min(room.count, rest.count)
             precondition(count > 0, "link \(link) is not read any more")
             _ = room.update(fromContentsOf: rest.prefix(count))

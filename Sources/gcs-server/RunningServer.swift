@@ -80,9 +80,10 @@ final class RunningServer {
         core.pointee.begin(at: SystemClock.unixMicroseconds)
         var transport = SocketTransport(core: core)
         let isLoading = load()
-        let isWorking = core.pointee.work()
-        // Clients go on while the log is told, unless their replies wait for it.
+        // Clients go on while the server works and the log is told, unless their replies wait for it.
         let isSentFirst = keeper.map { !$0.isAwaited } ?? true
+        if isSentFirst { _ = core.pointee.send(&transport) }
+        let isWorking = core.pointee.work()
         var isSending = isSentFirst && core.pointee.send(&transport)
         var isKeeping = keeper?.keep() ?? false
         if !isSentFirst { isSending = core.pointee.send(&transport) }

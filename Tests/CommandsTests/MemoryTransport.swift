@@ -25,18 +25,33 @@ struct MemoryServer: ~Copyable {
 
     /// Sends bytes as a client; a new one connects first.
     mutating func send(_ bytes: [UInt8], from client: String) {
-        let session = session(client)
         var rest = bytes[...]
         while !rest.isEmpty {
-            let room = core.input(for: session)
-            let count = min(room.count, rest.count)
+            var count = offer(rest, from: client)
+            if count == 0 {
+                // It has enough that waits for a turn.
+                while core.finish(&transport) {}
+                count = offer(rest, from: client)
+            }
             guard count > 0 else { break }
-            _ = room.update(fromContentsOf: rest.prefix(count))
             rest = rest.dropFirst(count)
-            core.received(count, from: session)
         }
         settle()
     }
+
+    /// Sends what is taken of some bytes at once, without a turn; how many they are.
+    mutating func offer(_ bytes: some Collection<UInt8>, from client: String) -> Int {
+        let session = session(client)
+        let room = core.input(for: session)
+        let count = min(room.count, bytes.count)
+        guard count > 0 else { return 0 }
+        _ = room.update(fromContentsOf: bytes.prefix(count))
+        core.received(count, from: session)
+        return count
+    }
+
+    /// Whether more of a client is read.
+    mutating func isRead(_ client: String) -> Bool { core.wantsInput(session(client)) }
 
     private mutating func session(_ client: String) -> SessionPointer {
         if let session = sessions[client] { return session }

@@ -5,6 +5,7 @@ import random
 import resource
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -159,6 +160,33 @@ def test_a_claim_of_512_mb_takes_no_memory(server):
     for connection in connections:
         connection.close()
     assert server.client().ping()
+
+
+def test_a_flood_behind_a_late_reply_waits_at_the_client(server):
+    count = 300_000
+    before = server.memory()
+    with connect(server) as flooder:
+        flooder.settimeout(60)
+        flooder.sendall(b"XREAD BLOCK 0 STREAMS gc:log $\r\n")
+        flood = b"".join(b"*2\r\n$4\r\nECHO\r\n$6\r\n%06d\r\n" % number for number in range(count))
+        sender = threading.Thread(target=flooder.sendall, args=(flood,))
+        sender.start()
+        client = server.client()
+        for _ in range(50):
+            assert client.ping()
+            assert server.memory() < before + (4 << 20)
+            time.sleep(0.01)
+        assert sender.is_alive()
+        client.execute_command("GCS.BATCH", "START", "ID", 5)
+        client.execute_command("GCS.BATCH", "END", 5)
+        expected = b"".join(b"$6\r\n%06d\r\n" % number for number in range(count))
+        received = bytearray()
+        while not received.endswith(expected[-12:]):
+            received += flooder.recv(1 << 20)
+        sender.join()
+        assert received.startswith(b"*1\r\n*2\r\n$6\r\ngc:log\r\n")
+        assert received[-len(expected):] == expected
+        assert b"ECHO" not in received
 
 
 def test_who_never_reads_is_dropped(start):

@@ -79,8 +79,9 @@ struct Latencies {
         _ = connection.command(["PING"])
         let time = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6
         let (loopSpent, ownSpent) = (loop.time - loopBefore, own.time - ownBefore)
+        // The system adds up what a thread runs at its ticks, up to 4 ms late.
         return Sample(
-            time: time, running: loopSpent.running * 1000, waiting: (loopSpent.waiting + ownSpent.waiting) * 1000)
+            time: time, running: min(loopSpent.running * 1000, time), waiting: (loopSpent.waiting + ownSpent.waiting) * 1000)
     }
 }
 
