@@ -77,7 +77,7 @@ final class LogThread: Sendable {
             try? files.finish()
             tell(turn, &files, "")
         }
-        LogWriter.ring(writer.ended)
+        writer.ended.ring()
     }
 
     /// Rests after a turn: what comes meanwhile goes together.
@@ -98,8 +98,8 @@ final class LogThread: Sendable {
     /// - Returns: whether nothing was added.
     private func take(_ turn: inout Turn) -> Bool {
         guard turn.isEmpty else { return false }
-        if isEmpty, !wait() { release(&turn) }
-        LogWriter.quiet(writer.bell)
+        if isEmpty, !writer.bell.wait(milliseconds: 1000) { release(&turn) }
+        writer.bell.quiet()
         // The memory of the last turn takes in the next.
         var emptied = turn.bytes
         emptied.removeAll(keepingCapacity: true)
@@ -116,12 +116,6 @@ final class LogThread: Sendable {
         writer.state.withLock { state in
             state.bytes.isEmpty && state.requests.isEmpty && !state.isClosing && !state.wantsSync
         }
-    }
-
-    /// Waits for something to be added, a second at most; whether something was.
-    private func wait() -> Bool {
-        var bell = pollfd(fd: writer.bell, events: Int16(POLLIN), revents: 0)
-        return poll(&bell, 1, 1000) > 0
     }
 
     /// Gives back the memory that a burst took, when nothing comes any more.
@@ -218,6 +212,6 @@ final class LogThread: Sendable {
             state.status.segments = segments
             state.status.error = error
         }
-        LogWriter.ring(writer.changed)
+        writer.changes.ring()
     }
 }

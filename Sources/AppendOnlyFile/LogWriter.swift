@@ -1,5 +1,3 @@
-internal import CSystem
-internal import Glibc
 internal import Platform
 internal import Synchronization
 
@@ -69,11 +67,14 @@ public final class LogWriter: Sendable {
 
     let state = Mutex(State())
     /// Wakes the thread.
-    let bell: Int32
+    let bell: Bell
+    /// Rings when the status changed.
+    let changes: Bell
+    /// Rings when the thread has ended.
+    let ended: Bell
+
     /// Readable when the status changed; for the owner's loop.
-    public let changed: Int32
-    /// Readable when the thread has ended.
-    let ended: Int32
+    public var changed: Int32 { changes.descriptor }
 
     /// Starts the thread on a directory, with a segment of its own.
     ///
@@ -89,7 +90,12 @@ public final class LogWriter: Sendable {
     ) throws(LogError) {
         let files = try LogFiles(
             directory, segments: segments, isWhole: isWhole, nextMark: firstMark, version: version)
-        (bell, changed, ended) = (gcs_eventfd(), gcs_eventfd(), gcs_eventfd())
+        guard let bell = Bell(), let changes = Bell(), let ended = Bell() else {
+            throw File.error("eventfd", directory.path)
+        }
+        self.bell = bell
+        self.changes = changes
+        self.ended = ended
         state.withLock { state in
             state.sync = sync
             state.status.segments = files.segments
@@ -99,10 +105,6 @@ public final class LogWriter: Sendable {
         guard DetachedThread.start({ thread.run() }) == 0 else {
             throw .system(call: "pthread_create", path: directory.path, reason: "no thread left")
         }
-    }
-
-    deinit {
-        for descriptor in [bell, changed, ended] { Glibc.close(descriptor) }
     }
 
     /// Adds changes; they lie behind all that was added before.
@@ -115,7 +117,7 @@ public final class LogWriter: Sendable {
             state.position += UInt64(bytes.count)
             return (state.position, isFirst)
         }
-        if isFirst { Self.ring(bell) }
+        if isFirst { bell.ring() }
         return position
     }
 
@@ -143,13 +145,13 @@ public final class LogWriter: Sendable {
 
     private func ask(_ request: Request) {
         state.withLock { $0.requests.append(($0.bytes.count, request)) }
-        Self.ring(bell)
+        bell.ring()
     }
 
     /// When the log is made durable.
     public func setSync(_ sync: LogSync) {
         state.withLock { $0.sync = sync }
-        Self.ring(bell)
+        bell.ring()
     }
 
     /// Has what was added so far made durable soon, whatever was set.
@@ -158,7 +160,7 @@ public final class LogWriter: Sendable {
             defer { state.wantsSync = true }
             return !state.wantsSync
         }
-        if isFirst { Self.ring(bell) }
+        if isFirst { bell.ring() }
     }
 
     /// How far the log has come.
@@ -171,26 +173,15 @@ public final class LogWriter: Sendable {
     }
 
     /// Quiets `changed` until the status changes again.
-    public func acknowledge() { Self.quiet(changed) }
+    public func acknowledge() { changes.quiet() }
 
     /// Writes and syncs what was added, and ends the thread; waits for it, ten seconds at most.
     ///
     /// - Returns: whether everything is on the disk.
     public func close() -> Bool {
         state.withLock { $0.isClosing = true }
-        Self.ring(bell)
-        var wait = pollfd(fd: ended, events: Int16(POLLIN), revents: 0)
-        while poll(&wait, 1, 10_000) < 0, errno == EINTR {}
+        bell.ring()
+        ended.wait(milliseconds: 10_000)
         return state.withLock { $0.status.synced == $0.position }
-    }
-
-    static func ring(_ descriptor: Int32) {
-        var one: UInt64 = 1
-        _ = write(descriptor, &one, 8)
-    }
-
-    static func quiet(_ descriptor: Int32) {
-        var count: UInt64 = 0
-        _ = read(descriptor, &count, 8)
     }
 }
