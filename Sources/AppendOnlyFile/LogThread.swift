@@ -100,8 +100,9 @@ final class LogThread: Sendable {
         guard turn.isEmpty else { return false }
         if isEmpty, !writer.bell.wait(milliseconds: 1000) { release(&turn) }
         writer.bell.quiet()
-        // The memory of the last turn takes in the next.
-        var emptied = turn.bytes
+        // The memory of the last turn takes in the next; not a copy of it, which would be new each time.
+        var emptied: [UInt8] = []
+        swap(&emptied, &turn.bytes)
         emptied.removeAll(keepingCapacity: true)
         turn = writer.state.withLock { state in
             defer { (state.bytes, state.requests, state.wantsSync) = (emptied, [], false) }
