@@ -1,3 +1,4 @@
+internal import CProcessor
 internal import Identifiers
 
 /// What a RECORD tells first, in one number: kind (3 bits) | whether its owner follows (1) | epoch (3).
@@ -113,26 +114,32 @@ extension ControlStore {
                 || journal.hasDisk || journal.isReset)
     }
 
-    /// Tells of a task that was just written, when it can be told at once: nothing is looked up for that.
+    /// Tells of a task that is about to be written, when it can be told at once: nothing is looked up for that.
     ///
-    /// Only of one in the batch of its id. What is noted later is told later, also its end.
-    @inline(__always)
-    mutating func tellEarly(
-        _ key: RecordKey, at site: Site, _ payload: UnsafeMutableRawBufferPointer
-    ) {
-        guard journal.isOn, !site.isStray, payload.count <= Region.inlineByteCountMax else {
-            return
-        }
-        tellEarly(key, payload)
-    }
-
+    /// Only of one in the batch of its id. What is noted later is told later, also its end. It is told from where its
+    /// bytes come from, while the memory that it is written to is on its way.
+    ///
+    /// - Parameters:
+    ///   - payload: where it will be.
+    ///   - head: what it begins with.
+    ///   - rest: what follows that.
     @inline(never)
-    private mutating func tellEarly(_ key: RecordKey, _ payload: UnsafeMutableRawBufferPointer) {
-        guard let start = payload.baseAddress else { return }
+    mutating func tellEarly(
+        _ key: RecordKey, at site: Site, _ payload: UnsafeMutableRawBufferPointer, _ head: UInt64,
+        _ rest: UnsafeRawBufferPointer
+    ) {
+        guard !site.isStray, payload.count <= Region.inlineByteCountMax,
+            let start = payload.baseAddress
+        else { return }
+        for line in stride(from: 0, to: min(payload.count, Self.prefetchedByteCount), by: 64) {
+            gcs_prefetch(start + line)
+        }
         let traits = RecordTraits(kind: key.kind, isStray: false, epoch: journal.epoch)
-        guard journal.tellEarly(key, traits, UnsafeRawBufferPointer(payload)) else { return }
+        guard journal.tellEarly(key, traits, head, rest) else { return }
         Region.setEpoch(journal.epoch, of: start - Region.narrowHeaderByteCount)
     }
+
+    private static var prefetchedByteCount: Int { 512 }
 
     private mutating func tellHead() {
         journal.headSegment = journal.segment

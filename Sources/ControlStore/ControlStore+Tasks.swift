@@ -179,9 +179,9 @@ extension ControlStore {
         let flags =
             (actorByteCount > 0 ? TaskView.actorBit : 0)
             | (argumentsByteCount > 0 ? TaskView.argumentsBit : 0)
-        cursor.storeBytes(
-            of: UInt64(task.state.rawValue) | UInt64(flags) << 8 | UInt64(addedAt) << 16,
-            as: UInt64.self)
+        let head = UInt64(task.state.rawValue) | UInt64(flags) << 8 | UInt64(addedAt) << 16
+        if journal.isOn, flags == 0 { tellEarly(key, at: site, payload, head, task.specification) }
+        cursor.storeBytes(of: head, as: UInt64.self)
         cursor += TaskView.headerByteCount
         if let actor = task.actor {
             actor.store(to: cursor)
@@ -200,7 +200,6 @@ extension ControlStore {
         if let source = task.specification.baseAddress {
             cursor.copyMemory(from: source, byteCount: task.specification.count)
         }
-        tellEarly(key, at: site, payload)
         if let actor = task.actor, isNew { noteTask(task.id, of: actor) }
         if task.argumentCount > 0, let owner = site.batch {
             needArguments(of: task, outputs, owner, argument: argument)

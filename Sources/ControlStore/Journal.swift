@@ -50,16 +50,16 @@ struct Journal: ~Copyable {
         keys.append(key)
     }
 
-    /// Tells of a task that was just written, and noted, while its bytes are at hand; unless a batch was
-    /// noted, which must be told first.
+    /// Tells of a record that was just noted, while its bytes are at hand; unless a batch was noted, which must
+    /// be told first.
     ///
     /// - Returns: whether it did.
     mutating func tellEarly(
-        _ key: RecordKey, _ traits: RecordTraits, _ bytes: UnsafeRawBufferPointer
+        _ key: RecordKey, _ traits: RecordTraits, _ head: UInt64, _ rest: UnsafeRawBufferPointer
     ) -> Bool {
         guard keys.last == key, batches.isEmpty, ended.isEmpty, !isReset else { return false }
         keys.removeLast()
-        writer.record(traits.rawValue, key.id, bytes)
+        writer.record(traits.rawValue, key.id, head, rest)
         return true
     }
 

@@ -64,13 +64,35 @@ struct JournalWriter: ~Copyable {
 
     /// Tells a record whose id tells its owner; what most of a log consists of.
     mutating func record(_ traits: UInt8, _ id: RecordID, _ bytes: UnsafeRawBufferPointer) {
-        reserve(bytes.count + 128)
+        reserve(bytes.count + 160)
+        startRecord(traits, id)
+        word(bytes)
+    }
+
+    /// The same of a record whose first eight bytes are elsewhere.
+    mutating func record(
+        _ traits: UInt8, _ id: RecordID, _ head: UInt64, _ rest: UnsafeRawBufferPointer
+    ) {
+        reserve(rest.count + 160)
+        startRecord(traits, id)
+        put(UInt8(ascii: "$"))
+        put(MemoryLayout<UInt64>.size + rest.count)
+        endLine()
+        UnsafeMutableRawPointer(base + count).storeBytes(of: head, as: UInt64.self)
+        count &+= MemoryLayout<UInt64>.size
+        if let start = rest.baseAddress {
+            put(start.assumingMemoryBound(to: UInt8.self), rest.count)
+        }
+        endLine()
+    }
+
+    @inline(__always)
+    private mutating func startRecord(_ traits: UInt8, _ id: RecordID) {
         if traits != recordTraits { makeRecordHead(traits) }
         put(recordHead, recordHeadCount)
         id.store(to: UnsafeMutableRawPointer(base + count))
         count &+= RecordID.byteCount
         endLine()
-        word(bytes)
     }
 
     /// Most records of an epoch begin alike.
