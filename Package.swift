@@ -104,7 +104,9 @@ let package = Package(
 
         .target(
             name: "AppendOnlyFile",
-            dependencies: ["Identifiers", "RESP", "Platform", "CSystem", "Checksums"],
+            dependencies: [
+                "Identifiers", "RESP", "Platform", "CSystem", "CProcessor", "Checksums",
+            ],
             swiftSettings: common),
 
         // Everything at once, on a clock and a network of its own.

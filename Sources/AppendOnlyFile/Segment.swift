@@ -1,3 +1,4 @@
+internal import CProcessor
 internal import Glibc
 internal import Identifiers
 internal import RESP
@@ -108,11 +109,15 @@ struct Segment: ~Copyable {
             id.count == RecordID.byteCount, let idStart = id.baseAddress,
             let payload = reader.word()
         else { return nil }
+        // The next ones are likely as long: each would be waited for.
+        gcs_prefetch(base + reader.offset + Self.recordsAhead * (reader.offset - offset))
         offset = reader.offset
         let end = reader.offset - 2 - start
         return OldestPart.Record(
             traits: traits, id: RecordID(loading: idStart), bytes: end - payload.count..<end)
     }
+
+    private static let recordsAhead = 4
 
     private mutating func checkMark(_ words: Words, byteCount: Int) throws(LogError) {
         guard words.count == 5, let number = words[2].integer, let time = words[3].integer,

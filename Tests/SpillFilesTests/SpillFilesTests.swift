@@ -80,6 +80,23 @@ private func read(_ path: String, _ object: SpilledObject) throws -> [UInt8] {
         }
     }
 
+    @Test func checksumsOfManyBytesAreThoseOfEachByte() {
+        let bytes = (0..<20_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 7 ^ $0) }
+        // Around multiples of what is taken in at a time, from odd places, and in two steps.
+        for count in [1, 8, 1023, 3071, 3072, 3073, 6144, 9000, 19_990] {
+            for start in [0, 1, 7] {
+                let part = bytes[start..<start + count]
+                var slow = CRC32C()
+                part.withUnsafeBytes { slow.updateInSoftware($0) }
+                #expect(part.withUnsafeBytes { CRC32C.of($0) } == slow.value)
+                var sum = CRC32C()
+                part.prefix(count / 3).withUnsafeBytes { sum.update($0) }
+                part.dropFirst(count / 3).withUnsafeBytes { sum.update($0) }
+                #expect(sum.value == slow.value)
+            }
+        }
+    }
+
     @Test func objectsComeBackAsTheyWere() throws {
         let scratch = try Scratch()
         let session = try scratch.session()
