@@ -185,7 +185,8 @@ let package = Package(
             dependencies: ["Identifiers", "RESP", "NodeManager", "PlasmaProtocol"],
             swiftSettings: common),
         .testTarget(
-            name: "AppendOnlyFileTests", dependencies: ["RESP", "AppendOnlyFile"],
+            name: "AppendOnlyFileTests",
+            dependencies: ["RESP", "CSystem", "Platform", "AppendOnlyFile"],
             swiftSettings: common),
         .testTarget(
             name: "SpillFilesTests", dependencies: ["Identifiers", "SpillFiles", "Checksums"],

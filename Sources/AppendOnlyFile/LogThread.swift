@@ -16,8 +16,6 @@ final class LogThread: Sendable {
     /// How much nicer than the loop it is while no reply waits for it: it leaves the loop's processor to the
     /// loop, and runs where there is room.
     private static let niceness: Int32 = 5
-    /// Microseconds that it rests at most while replies wait.
-    private static let awaitedRestMax: Int64 = 300
     /// Nanoseconds of the processor that it asks for at a time while replies wait for it: fewer than the
     /// loop, which it wakes after each sync, and which would otherwise go before the next one.
     private static let turnWhileAwaited: UInt64 = 100_000
@@ -42,6 +40,7 @@ final class LogThread: Sendable {
         var bytes: [UInt8] = []
         var requests: [(offset: Int, request: LogWriter.Request)] = []
         var sync = LogSync.everySecond
+        var loopProcessor: Int32 = -1
         var isClosing = false
         var wantsSync = false
         /// How much of it is done; after an error the rest is tried again.
@@ -56,21 +55,27 @@ final class LogThread: Sendable {
             var turn = Turn()
             var oldest: Segment?
             var isAwaited: Bool?
+            var placement = LogPlacement()
             while true {
                 let isIdle = take(&turn)
                 if isAwaited != (turn.sync == .always) {
                     schedule(isAwaited: turn.sync == .always, wasNicer: isAwaited == false)
                     isAwaited = turn.sync == .always
+                    placement.leave()
                 }
                 if turn.isClosing, isIdle, turn.isEmpty { break }
-                let start = SystemClock.monotonicMicroseconds
                 let error = carryOut(&turn, &files, &oldest)
                 tell(turn, &files, error)
                 if !error.isEmpty {
                     if turn.isClosing { break }
                     poll(nil, 0, Self.retryMilliseconds)
+                } else if turn.sync == .always {
+                    placement.turn(
+                        SystemClock.monotonicMicroseconds, turn.written,
+                        loopProcessor: turn.loopProcessor)
                 } else if !turn.isClosing, turn.written > 0 {
-                    rest(turn.sync, SystemClock.monotonicMicroseconds - start)
+                    // What comes meanwhile goes together.
+                    poll(nil, 0, Self.restMilliseconds)
                 }
             }
             files.hurry()
@@ -78,19 +83,6 @@ final class LogThread: Sendable {
             tell(turn, &files, "")
         }
         writer.ended.ring()
-    }
-
-    /// Rests after a turn: what comes meanwhile goes together.
-    ///
-    /// When every change waits for the disk, it rests as long as the turn took, and only when something came
-    /// during it: then there are several clients, and those that were just answered will ask again. One sync
-    /// for all of them takes less of the processor, which clients want, too.
-    private func rest(_ sync: LogSync, _ turnMicroseconds: Int64) {
-        guard sync == .always else {
-            poll(nil, 0, Self.restMilliseconds)
-            return
-        }
-        if !isEmpty { usleep(UInt32(min(max(turnMicroseconds, 1), Self.awaitedRestMax))) }
     }
 
     /// Takes what was added, when the last turn is done; waits for it, or for the next sync.
@@ -108,7 +100,8 @@ final class LogThread: Sendable {
             defer { (state.bytes, state.requests, state.wantsSync) = (emptied, [], false) }
             return Turn(
                 bytes: state.bytes, requests: state.requests, sync: state.sync,
-                isClosing: state.isClosing, wantsSync: state.wantsSync)
+                loopProcessor: state.loopProcessor, isClosing: state.isClosing,
+                wantsSync: state.wantsSync)
         }
         return turn.isEmpty
     }

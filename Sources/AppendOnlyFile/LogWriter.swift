@@ -1,3 +1,4 @@
+internal import CSystem
 internal import Platform
 internal import Synchronization
 
@@ -60,6 +61,8 @@ public final class LogWriter: Sendable {
         var isClosing = false
         /// Whether a sync is wanted now, whatever `sync` says.
         var wantsSync = false
+        /// Where the owner's loop ran when it last added something that replies wait for.
+        var loopProcessor: Int32 = -1
         /// What was read of the oldest segment for the owner.
         var oldest: OldestPart?
         var status = LogStatus()
@@ -115,6 +118,7 @@ public final class LogWriter: Sendable {
             let isFirst = state.bytes.isEmpty && state.requests.isEmpty
             state.bytes.append(contentsOf: bytes)
             state.position += UInt64(bytes.count)
+            if state.sync == .always { state.loopProcessor = gcs_processor() }
             return (state.position, isFirst)
         }
         if isFirst { bell.ring() }

@@ -63,6 +63,23 @@ static inline void gcs_schedule_thread(int nicer, uint64_t nanoseconds) {
     (void)syscall(SYS_sched_setattr, 0, &schedule, 0);
 }
 
+/// The processor that the calling thread runs on.
+static inline int gcs_processor(void) {
+    unsigned processor = 0;
+    return syscall(SYS_getcpu, &processor, NULL, NULL) == 0 ? (int)processor : -1;
+}
+
+/// Reads the processors that the calling thread may run on, one bit for each, into `byteCount` bytes. Returns 0, or -1
+/// with errno.
+static inline int gcs_get_processors(unsigned long *mask, size_t byteCount) {
+    return syscall(SYS_sched_getaffinity, 0, byteCount, mask) > 0 ? 0 : -1;
+}
+
+/// Has the calling thread run on these only. Returns 0, or -1 with errno.
+static inline int gcs_set_processors(const unsigned long *mask, size_t byteCount) {
+    return (int)syscall(SYS_sched_setaffinity, 0, byteCount, mask);
+}
+
 /// accept4 with non-blocking and close-on-exec set.
 static inline int gcs_accept(int fd) {
     return (int)syscall(SYS_accept4, fd, NULL, NULL, 02000000 | 04000 /* SOCK_CLOEXEC | SOCK_NONBLOCK */);
