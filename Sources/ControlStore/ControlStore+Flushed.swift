@@ -39,6 +39,7 @@ extension ControlStore {
     private mutating func endGroup(_ group: DiskGroup) {
         flushing.groupCount -= 1
         flushing.recordCount -= group.count
+        flushing.keepMemory(of: group)
         (flushing.arrivedOffset, flushing.arrivedRun, flushing.arrivedRunCount) = (0, 0, 0)
     }
 

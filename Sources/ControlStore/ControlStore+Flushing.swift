@@ -168,13 +168,13 @@ extension ControlStore {
     mutating func handOn() {
         guard flushing.group.count > 0 else {
             flushing.sweeping += flushing.group.finished
-            flushing.group = DiskGroup()
+            flushing.beginGroup()
             return
         }
         flushing.groupCount += 1
         flushing.group.epoch = flushing.epoch
         flushing.requests.append(.put(flushing.group))
-        flushing.group = DiskGroup()
+        flushing.beginGroup()
     }
 
     /// Copies live records of the slab at hand into the group, until it is full or nothing more is wanted.

@@ -46,6 +46,9 @@ struct Flushing: ~Copyable {
     // Collecting.
     var job: (name: SlabName, offset: UInt32)?
     var group = DiskGroup()
+    /// Memory of groups that were written, for the next ones.
+    private var spares: [[UInt8]] = []
+    private static let spareCountMax = groupCountMax.plain
 
     // Under way.
     var groupCount = 0
@@ -99,6 +102,23 @@ struct Flushing: ~Copyable {
     var failure: String?
     /// Milliseconds since 1970 before which no write is tried again.
     var retryAt: Int64 = 0
+
+    /// Begins another group, in memory of one before it: what is freed where it was not made has the loop and the
+    /// disk's threads wait for each other.
+    mutating func beginGroup() {
+        group = DiskGroup()
+        guard var spare = spares.popLast() else { return }
+        swap(&group.bytes, &spare)
+        group.bytes.removeAll(keepingCapacity: true)
+    }
+
+    /// Takes back the memory of a group that was answered.
+    mutating func keepMemory(of group: DiskGroup) {
+        guard spares.count < Self.spareCountMax,
+            group.bytes.capacity <= 2 * Self.groupByteCountMax
+        else { return }
+        spares.append(group.bytes)
+    }
 
     /// Forgets all slabs: the store was emptied, and names of slabs begin anew.
     mutating func abandon() {

@@ -103,16 +103,19 @@ public final class DiskTier: Sendable {
         gcs_schedule_thread(Self.writerNiceness, 0)
         var work = DiskWork(engine)
         while true {
-            let (requests, isClosed) = state.withLock { state in
+            var (requests, isClosed) = state.withLock { state in
                 defer { state.writes = [] }
                 return (state.writes, state.isClosed)
             }
-            for request in requests {
+            let isIdle = requests.isEmpty
+            requests.reverse()
+            // None is held on to behind its answer: its memory is the store's then.
+            while let request = requests.popLast() {
                 work.run(request) { answer($0) }
                 if work.mustReclaim { work.reclaim() }
             }
             note()
-            if !requests.isEmpty { continue }
+            if !isIdle { continue }
             if isClosed { break }
             let pause: Int32 = work.isUnfinished || work.wantsReclaim ? 1000 : 10_000
             if writeBell.wait(milliseconds: pause) { continue }
