@@ -24,7 +24,7 @@ import Testing
         let found = Mutex<(beside: Bool, restored: Bool)?>(nil)
     }
 
-    /// Takes turns for two seconds in which more is written in one of the places.
+    /// Takes turns for a while, in which more is written in one of the places.
     private func outcome(isBetterBeside: Bool) async throws -> (beside: Bool, restored: Bool) {
         let outcome = Outcome()
         for _ in 0..<Self.processorCount() * 2 {
@@ -34,13 +34,15 @@ import Testing
             let before = Self.processors()
             var placement = LogPlacement()
             let start = SystemClock.monotonicMicroseconds
-            var now = start
-            while now - start < 1_500_000 {
+            var (now, changedAt, wasBeside) = (start, start, false)
+            // Until it has stayed for longer than it tries a place, five seconds at most.
+            while now - start < 600_000 || now - changedAt < 250_000 && now - start < 5_000_000 {
                 while SystemClock.monotonicMicroseconds - now < 500 {}
                 now = SystemClock.monotonicMicroseconds
                 let isBeside = Self.processorCount() == 1
+                if isBeside != wasBeside { (changedAt, wasBeside) = (now, isBeside) }
                 placement.turn(
-                    now, isBeside == isBetterBeside ? 2000 : 1000, loopProcessor: gcs_processor())
+                    now, isBeside == isBetterBeside ? 10_000 : 1000, loopProcessor: gcs_processor())
             }
             let isBeside = Self.processorCount() == 1
             placement.leave()

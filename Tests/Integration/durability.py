@@ -162,6 +162,7 @@ class Rounds:
             # It stays where it is until the next round: nobody else writes to it.
             client.execute_command("GCS.BATCH", "END", batch)
         self.prepared = time.monotonic()
+        self.own_batch = int(batch)
         return problems
 
     def begin_writing(self):
@@ -261,12 +262,24 @@ class Rounds:
             problems += wrong
             self.adopt(number, writer, count)
         known = {key for things in self.things for key in things}
+        if cutoff is not None and self.prepared > cutoff:
+            # Its end was too late to be promised, but its start may have been durable.
+            known.add(("batch", self.own_batch))
+            self.end_own_batch()
         if not problems:
             problems += [f"phantom: {key} is {found[key]}, nobody wrote that" for key in found
                          if key not in known and found[key] != ENDED][:5]
         if floor is None:
             problems += judge_heard(listener, entries, cutoff)
         return problems
+
+    def end_own_batch(self):
+        with self.server.client() as client:
+            try:
+                client.execute_command("GCS.BATCH", "END", self.own_batch)
+            except redis.ResponseError:
+                # Neither its start was durable.
+                pass
 
     def count_flushed(self, client):
         # What the log still tells of is in memory after a start.
