@@ -5,7 +5,8 @@ struct Durability {
     let isQuick: Bool
     /// The parts to run: names in `parts`.
     let only: Set<String>
-    private let roundCount = 3
+    /// Of each kind, in turns: other programs slow single ones down by half.
+    private let roundCount = 9
     private let specification = String(repeating: "x", count: 300)
     private let task = "000000000000002a__rand_int__000000000000"
     /// On the disk that the sources are on: a file system in memory would sync nothing.
