@@ -30,7 +30,7 @@ public enum JournalFormat {
     /// Told in each HEAD; another one is refused.
     public static let version = 3
     /// What the change of a record begins with that is where its id says: most of a log.
-    public static var recordHead: StaticString {
+    static var recordHead: StaticString {
         "*5\r\n$8\r\nGCS.LOAD\r\n$6\r\nRECORD\r\n"
     }
 }
