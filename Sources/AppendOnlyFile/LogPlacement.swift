@@ -1,5 +1,5 @@
-internal import CSystem
 internal import Glibc
+internal import Platform
 
 /// Where the log's thread runs while replies wait for it: where the system puts it, or on the loop's processor.
 ///
@@ -7,16 +7,9 @@ internal import Glibc
 /// clients are at work, while the loop's processor has room. It does not move a thread for waits as short as these.
 /// So, when the thread waits, both places are tried for a moment, and the one where more is written is kept.
 struct LogPlacement: ~Copyable {
-    private enum Place {
-        case anywhere
-        case besideLoop
-    }
-
-    private var place = Place.anywhere
-    /// The loop's processor, when the thread was put there.
-    private var processor: Int32 = -1
-    /// Where the thread may run at all, one bit for each processor.
-    private var allowed = [UInt](repeating: 0, count: Self.maskWordCount)
+    /// The loop's processor, and where the thread could run before it was put there; `nil` while it runs where the
+    /// system puts it.
+    private var place: (processor: Int32, before: ProcessorSet)?
     /// Microseconds at which the present look began, and bytes written since.
     private var look: (start: Int64, byteCount: Int) = (0, 0)
     /// Bytes per microsecond in the look before.
@@ -27,9 +20,6 @@ struct LogPlacement: ~Copyable {
     private var times: (ran: Int, waited: Int) = (0, 0)
     private let schedule: Int32
 
-    /// 1,024 processors; with more of them the thread stays where it is.
-    private static let maskWordCount = 16
-    private static let maskByteCount = maskWordCount * MemoryLayout<UInt>.size
     private static let lookMicroseconds: Int64 = 80_000
     /// Looks after which the other place is tried again.
     private static let lookCount = 25
@@ -49,7 +39,7 @@ struct LogPlacement: ~Copyable {
     ///   - loopProcessor: where the loop was of late.
     mutating func turn(_ now: Int64, _ byteCount: Int, loopProcessor: Int32) {
         look.byteCount += byteCount
-        if place == .besideLoop, loopProcessor != processor { follow(loopProcessor) }
+        if let place, loopProcessor != place.processor { follow(loopProcessor, place.before) }
         let microseconds = now - look.start
         guard microseconds >= Self.lookMicroseconds else { return }
         let found = Double(look.byteCount) / Double(microseconds)
@@ -59,45 +49,55 @@ struct LogPlacement: ~Copyable {
         guard microseconds < 2 * Self.lookMicroseconds else { return leave() }
         if isTrying {
             isTrying = false
-            if found < rate * Self.margin { move(loopProcessor) }
+            if found < rate * Self.margin { _ = move(loopProcessor) }
             return
         }
         rate = found
         looksLeft -= 1
         guard looksLeft <= 0 else { return }
         looksLeft = Self.lookCount
-        guard place == .besideLoop || isWaiting else { return }
-        isTrying = true
-        move(loopProcessor)
+        guard place != nil || isWaiting else { return }
+        isTrying = move(loopProcessor)
     }
 
     /// Leaves the thread to the system.
     mutating func leave() {
-        if place == .besideLoop { move(-1) }
+        if let place { goBack(to: place.before) }
         (isTrying, looksLeft) = (false, 1)
     }
 
-    /// Goes to the other place.
-    private mutating func move(_ loopProcessor: Int32) {
-        switch place {
-        case .anywhere:
-            guard gcs_get_processors(&allowed, Self.maskByteCount) == 0 else { return }
-            place = .besideLoop
-            follow(loopProcessor)
-        case .besideLoop:
-            place = .anywhere
-            _ = gcs_set_processors(allowed, Self.maskByteCount)
+    /// Goes to the other place; whether it may.
+    private mutating func move(_ loopProcessor: Int32) -> Bool {
+        if let place {
+            goBack(to: place.before)
+            return true
         }
+        guard let before = ProcessorSet.current else { return false }
+        return goBeside(loopProcessor, before)
     }
 
-    private mutating func follow(_ loopProcessor: Int32) {
-        processor = loopProcessor
-        let (word, bit) = (Int(loopProcessor) / UInt.bitWidth, Int(loopProcessor) % UInt.bitWidth)
-        guard loopProcessor >= 0, word < Self.maskWordCount else { return }
-        var mask = [UInt](repeating: 0, count: Self.maskWordCount)
-        mask[word] = 1 << UInt(bit)
-        // Where it may not run it does not go.
-        _ = gcs_set_processors(mask, Self.maskByteCount)
+    private mutating func goBeside(_ loopProcessor: Int32, _ before: ProcessorSet) -> Bool {
+        guard before.contains(Int(loopProcessor)), ProcessorSet([Int(loopProcessor)]).apply() == 0
+        else { return false }
+        place = (loopProcessor, before)
+        return true
+    }
+
+    private mutating func goBack(to before: ProcessorSet) {
+        if isWherePut { before.apply() }
+        place = nil
+    }
+
+    /// Goes where the loop went.
+    private mutating func follow(_ loopProcessor: Int32, _ before: ProcessorSet) {
+        guard isWherePut else { return place = nil }
+        if !goBeside(loopProcessor, before) { goBack(to: before) }
+    }
+
+    /// Whether nobody has put the thread elsewhere meanwhile: who did has the last word.
+    private var isWherePut: Bool {
+        guard let place else { return false }
+        return ProcessorSet.current == ProcessorSet([Int(place.processor)])
     }
 
     /// Whether the thread had to wait for a processor for more than a quarter of the time that it ran.

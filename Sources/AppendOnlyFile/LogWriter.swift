@@ -1,5 +1,4 @@
-internal import CSystem
-internal import Platform
+public import Platform
 internal import Synchronization
 
 /// When the log is made durable, in the words of `appendfsync`.
@@ -87,9 +86,10 @@ public final class LogWriter: Sendable {
     ///     first segment.
     ///   - firstMark: the number of the next mark.
     ///   - version: the format of the changes.
+    ///   - processors: where the thread runs; `nil` for where the calling one may.
     public init(
         _ directory: LogDirectory, segments: [Int], isWhole: Bool, firstMark: UInt64,
-        sync: LogSync, version: Int
+        sync: LogSync, version: Int, on processors: ProcessorSet? = nil
     ) throws(LogError) {
         let files = try LogFiles(
             directory, segments: segments, isWhole: isWhole, nextMark: firstMark, version: version)
@@ -105,7 +105,7 @@ public final class LogWriter: Sendable {
             state.status.byteCount = files.byteCount
         }
         let thread = LogThread(self, files)
-        guard DetachedThread.start({ thread.run() }) == 0 else {
+        guard DetachedThread.start(on: processors, { thread.run() }) == 0 else {
             throw .system(call: "pthread_create", path: directory.path, reason: "no thread left")
         }
     }
@@ -118,7 +118,7 @@ public final class LogWriter: Sendable {
             let isFirst = state.bytes.isEmpty && state.requests.isEmpty
             state.bytes.append(contentsOf: bytes)
             state.position += UInt64(bytes.count)
-            if state.sync == .always { state.loopProcessor = gcs_processor() }
+            if state.sync == .always { state.loopProcessor = ProcessorSet.ofThread }
             return (state.position, isFirst)
         }
         if isFirst { bell.ring() }

@@ -1,7 +1,7 @@
 internal import CSystem
 public import ControlStore
 internal import Glibc
-internal import Platform
+public import Platform
 internal import Synchronization
 
 /// The disk on threads of its own: one that writes, in order, and one that reads.
@@ -25,7 +25,10 @@ public final class DiskTier: Sendable {
     private let state = Mutex(State())
 
     /// Starts the threads; `nil` when the system has no descriptors or threads left.
-    public init?(_ engine: any DiskEngine) {
+    ///
+    /// - Parameter processors: where they run, and those that the engine starts from them; `nil` for where the
+    ///   calling thread may.
+    public init?(_ engine: any DiskEngine, on processors: ProcessorSet? = nil) {
         guard let replyBell = Bell(), let writeBell = Bell(), let readBell = Bell(),
             let endBell = Bell()
         else { return nil }
@@ -36,7 +39,9 @@ public final class DiskTier: Sendable {
         self.endBell = endBell
         // A file size limit is an error like others, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
-        guard start({ $0.write() }), start({ $0.read() }) else { return nil }
+        guard start(on: processors, { $0.write() }), start(on: processors, { $0.read() }) else {
+            return nil
+        }
     }
 
     /// Readable while replies wait.
@@ -85,9 +90,11 @@ public final class DiskTier: Sendable {
 
     // MARK: Threads
 
-    private func start(_ body: @escaping @Sendable (DiskTier) -> Void) -> Bool {
+    private func start(
+        on processors: ProcessorSet?, _ body: @escaping @Sendable (DiskTier) -> Void
+    ) -> Bool {
         state.withLock { $0.threadCount += 1 }
-        guard DetachedThread.start({ body(self) }) == 0 else {
+        guard DetachedThread.start(on: processors, { body(self) }) == 0 else {
             state.withLock { $0.threadCount -= 1 }
             return false
         }

@@ -13,10 +13,17 @@ public enum DetachedThread {
     ///
     /// What `body` captures lives until it returns.
     ///
+    /// - Parameter processors: where it runs; `nil` for where the calling thread may.
     /// - Returns: 0, or why there is no thread, as an `errno`; `body` is not called then.
-    public static func start(_ body: @escaping @Sendable () -> Void) -> Int32 {
+    public static func start(
+        on processors: ProcessorSet? = nil, _ body: @escaping @Sendable () -> Void
+    ) -> Int32 {
         var thread = pthread_t()
-        let context = Unmanaged.passRetained(Work(body))
+        let work = Work {
+            processors?.apply()
+            body()
+        }
+        let context = Unmanaged.passRetained(work)
         let code = pthread_create(&thread, nil, threadStarted, context.toOpaque())
         guard code == 0 else {
             context.release()

@@ -71,6 +71,10 @@ public struct ServerSettings: Equatable, Sendable {
     public var logFilePath = ""
     /// `pidfile`: the file that holds the process id, or empty.
     public var pidFilePath = ""
+    /// `server-cpulist`: processors for the thread that serves clients.
+    public var loopProcessors = ProcessorList()
+    /// `bio-cpulist`: processors for the threads that write to and read from the disk.
+    public var diskProcessors = ProcessorList()
 
     /// The defaults.
     public init() {}
@@ -280,9 +284,8 @@ extension ServerSettings {
             Setting(
                 "flush-target", \.flushTarget, .choice,
                 docs: """
-                    `disk`: flushed records are in `flushed` under `dir`, and read from there; \
-                    not with `appendonly yes`, which keeps all records in memory. `discard`: \
-                    they are gone, as in Ray's original.
+                    `disk`: flushed records are in `flushed` under `dir`, and read from there. \
+                    `discard`: they are gone, as in Ray's original.
                     """),
         ])
 
@@ -300,5 +303,18 @@ extension ServerSettings {
                 "pidfile", \.pidFilePath, .text, isLive: false,
                 example: "\"/run/gcs/gcs-server.pid\"",
                 docs: "A file to write the process id to. Empty writes none."),
+            Setting(
+                "server-cpulist", \.loopProcessors, .processors, isLive: false, example: "0",
+                docs: """
+                    The processors that the thread which serves clients runs on. Empty leaves it \
+                    to the system. Where all processors are busy, one that neither clients nor \
+                    `bio-cpulist` use keeps replies from waiting for some milliseconds at times.
+                    """),
+            Setting(
+                "bio-cpulist", \.diskProcessors, .processors, isLive: false, example: "1-3",
+                docs: """
+                    The processors that the threads for the append-only file and for flushed \
+                    records run on. Empty leaves it to the system.
+                    """),
         ])
 }

@@ -17,11 +17,14 @@ final class DiskConnection {
     /// `nil` when the system has no threads left.
     ///
     /// Nothing is opened or made before the first record is flushed.
-    init?(_ loop: Loop, _ core: UnsafeMutablePointer<Server>, _ settings: ServerSettings) {
+    init?(
+        _ loop: Loop, _ core: UnsafeMutablePointer<Server>, _ settings: ServerSettings,
+        on processors: ProcessorSet?
+    ) {
         let isProtected = !settings.appendOnly && LogProbe.directory(settings).hasLog
         let store = RocksStore(
             path: settings.directory + "/flushed", isProtected: isProtected)
-        guard let tier = DiskTier(store) else { return nil }
+        guard let tier = DiskTier(store, on: processors) else { return nil }
         self.tier = tier
         self.core = core
         watch = Watch(loop, tier.descriptor, .readable) { [unowned self] in takeReplies() }

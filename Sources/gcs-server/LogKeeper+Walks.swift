@@ -79,7 +79,7 @@ extension LogKeeper {
             if lock == nil { lock = try DirectoryLock(settings.directory) }
             let writer = try LogWriter(
                 snapshotDirectory, segments: [], isWhole: false, firstMark: 1, sync: .never,
-                version: JournalFormat.version)
+                version: JournalFormat.version, on: diskProcessors)
             saving = Rewriting(
                 walk: JournalWalk(isWithFlushed: true), writer: writer, token: 0,
                 startedAt: SystemClock.unixMilliseconds)

@@ -16,6 +16,8 @@ final class LogKeeper {
     private let directory: LogDirectory
     let snapshotDirectory: LogDirectory
     private(set) var settings: ServerSettings
+    /// Where the threads of logs run.
+    let diskProcessors: ProcessorSet?
     var lock: DirectoryLock? {
         didSet { state.pointee.persistence.isDirectoryLocked = lock != nil }
     }
@@ -69,9 +71,10 @@ final class LogKeeper {
 
     init(
         _ loop: Loop, _ core: UnsafeMutablePointer<Server>, _ settings: ServerSettings,
-        _ log: LogFile
+        _ log: LogFile, on diskProcessors: ProcessorSet?
     ) throws(LogError) {
         self.loop = loop
+        self.diskProcessors = diskProcessors
         self.core = core
         self.settings = settings
         self.log = log
@@ -206,7 +209,7 @@ final class LogKeeper {
         if lock == nil { lock = try DirectoryLock(settings.directory) }
         let opened = try LogWriter(
             directory, segments: segments, isWhole: isWhole, firstMark: firstMark,
-            sync: settings.appendSync.sync, version: JournalFormat.version)
+            sync: settings.appendSync.sync, version: JournalFormat.version, on: diskProcessors)
         writer = opened
         position = 0
         watch = Watch(loop, opened.changed, .readable) { [unowned self] in statusChanged() }

@@ -13,6 +13,7 @@ final class RunningServer {
     private var listeners: [Listener] = []
     private var clock: Timer?
     private var settings: ServerSettings
+    private let diskProcessors: ProcessorSet?
     private let handlers: UnsafeMutablePointer<SocketConnection.Handlers>
     private let core: UnsafeMutablePointer<Server>
     private var lastClockTick: Int64 = 0
@@ -27,11 +28,13 @@ final class RunningServer {
     private static let reservedDescriptorCount = 32
 
     init(
-        _ loop: Loop, _ settings: ServerSettings, file: String?, log: LogFile
+        _ loop: Loop, _ settings: ServerSettings, file: String?, log: LogFile,
+        diskProcessors: ProcessorSet?
     ) throws(SocketError) {
         self.loop = loop
         self.log = log
         self.settings = settings
+        self.diskProcessors = diskProcessors
         core = .allocate(capacity: 1)
         handlers = .allocate(capacity: 1)
         var random = SystemRandomNumberGenerator()
@@ -44,7 +47,7 @@ final class RunningServer {
         handlers.initialize(
             to: SocketConnection.Handlers(
                 readable: { Self.readable($0, core) }, writable: { Self.writable($0, core) }))
-        disk = DiskConnection(loop, core, settings)
+        disk = DiskConnection(loop, core, settings, on: diskProcessors)
         limitConnections()
         try listen()
         writePIDFile()
@@ -57,7 +60,7 @@ final class RunningServer {
 
     /// Opens the append-only file, or the snapshot; what is in it is loaded in the next turns.
     func startKeeping() throws(LogError) {
-        keeper = try LogKeeper(loop, core, settings, log)
+        keeper = try LogKeeper(loop, core, settings, log, on: diskProcessors)
     }
 
     /// Ends connections and listeners.

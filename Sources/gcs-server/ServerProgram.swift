@@ -2,6 +2,7 @@ internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
 internal import EventLoop
+internal import Platform
 internal import Server
 internal import Settings
 
@@ -39,9 +40,14 @@ enum ServerProgram {
     }
 
     private static func serve(_ settings: ServerSettings, file: String?, _ log: LogFile) -> Int32 {
+        if let reason = unusableProcessors(settings) { return refuse(reason, log) }
+        // Asked before the loop is put in its place: threads would be there as well.
+        let diskProcessors = settings.diskProcessors.set ?? ProcessorSet.current
+        settings.loopProcessors.set?.apply()
         let loop = Loop()
         do throws(SocketError) {
-            let server = try RunningServer(loop, settings, file: file, log: log)
+            let server = try RunningServer(
+                loop, settings, file: file, log: log, diskProcessors: diskProcessors)
             do throws(LogError) {
                 try server.startKeeping()
             } catch {
@@ -61,6 +67,18 @@ enum ServerProgram {
         } catch {
             return refuse("\(error)", log)
         }
+    }
+
+    /// Why threads cannot run where the settings say; `nil` when they can.
+    private static func unusableProcessors(_ settings: ServerSettings) -> String? {
+        guard let usable = ProcessorSet.current else { return nil }
+        for (name, list) in [
+            ("server-cpulist", settings.loopProcessors), ("bio-cpulist", settings.diskProcessors),
+        ] {
+            guard let set = list.set, set.isDisjoint(with: usable) else { continue }
+            return "\(name) \(list.text): this process may use none of these processors"
+        }
+        return nil
     }
 
     private static func refuse(_ reason: String, _ log: LogFile) -> Int32 {

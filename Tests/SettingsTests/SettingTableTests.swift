@@ -45,6 +45,7 @@ import Testing
                 "argument(s) must be one of the following: debug, verbose, notice, warning"
             ),
             ("databases", "1", "can't set immutable config"),
+            ("server-cpulist", "0", "can't set immutable config"),
             (
                 "notify-keyspace-events", "KEQ",
                 "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."

@@ -50,6 +50,33 @@ import Testing
         #expect(Glob(pattern.utf8).matches(text.utf8) == expected)
     }
 
+    @Test(
+        "reads lists of processors as Redis does",
+        arguments: [
+            ("", []), ("0", [0]), ("1,3", [1, 3]), ("0,2-4", [0, 2, 3, 4]),
+            ("0-7:2,9", [0, 2, 4, 6, 9]), ("5-5", [5]), ("1023", [1023]),
+        ])
+    func processors(_ text: String, _ processors: [Int]) throws {
+        var values = ServerSettings()
+        try ServerSettings.table.set("server-cpulist", text, in: &values, at: .start)
+        #expect(values.loopProcessors.processors == processors)
+        #expect(ServerSettings.table.get(["server-cpulist"], from: values).map(\.text) == [text])
+    }
+
+    @Test(
+        "refuses other lists of processors",
+        arguments: [
+            ",", "0,", "a", "-1", "2-1", "0-", "0-3-5", "0-7:", "0-7:0", "0-7:2:2", "1024", "01",
+            "0 1", "99999999999999999999",
+        ])
+    func badProcessors(_ text: String) {
+        var values = ServerSettings()
+        #expect(throws: SettingError.self) {
+            try ServerSettings.table.set("bio-cpulist", text, in: &values, at: .start)
+        }
+        #expect(values == ServerSettings())
+    }
+
     @Test("ignores case where asked to, in classes too")
     func caseless() {
         #expect(Glob("A[B-C]?".utf8, ignoringCase: true).matches("acZ".utf8))
