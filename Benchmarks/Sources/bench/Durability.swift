@@ -44,8 +44,7 @@ struct Durability {
             let settings = kind == "no log" ? [] : ["--appendonly", "yes", "--appendfsync", kind]
             // The log's thread runs where there is room, as it does for users.
             let server = try ServerProcess.gcs(
-                settings, directory: directory("cost \(kind)"), isPinned: false)
-            try server.pinLoop()
+                settings + ServerProcess.loopApart, directory: directory("cost \(kind)"), isPinned: false)
             _ = try Connection(port: server.port).command(["GCS.BATCH", "START", "ID", "42"])
             return server
         }
@@ -78,10 +77,9 @@ struct Durability {
     }
 
     private func writeSyncedThroughput(_ report: inout Report) throws {
-        let settings = ["--appendonly", "yes", "--appendfsync", "always"]
+        let settings = ["--appendonly", "yes", "--appendfsync", "always"] + ServerProcess.loopApart
         let gcs = try ServerProcess.gcs(settings, directory: directory("always gcs"), isPinned: false)
         let redis = try ServerProcess.redis(settings, directory: directory("always redis"), isPinned: false)
-        for server in [gcs, redis] { try server.pinLoop() }
         _ = try Connection(port: gcs.port).command(["GCS.BATCH", "START", "ID", "42"])
         var rates: [[Double]] = [[], []]
         let count = isQuick ? 5_000 : 50_000

@@ -17,9 +17,8 @@ struct FlushUse {
         report.add("## Flushing")
         report.add()
         let server = try ServerProcess.gcs(
-            ["--dir", folder.path, "--flush-when-at-least-bytes", "\(window)", "--flush-period-secs", "1"],
-            isPinned: false)
-        try server.pinLoop()
+            ["--dir", folder.path, "--flush-when-at-least-bytes", "\(window)", "--flush-period-secs", "1"]
+                + ServerProcess.loopAlone, isPinned: false)
         if isRealTime { try server.prefer() }
         try load(server, &report)
         try end(server, folder, &report)

@@ -16,8 +16,7 @@ final class ServerProcess {
     ) throws {
         self.name = name
         self.port = port
-        let pinned =
-            isPinned ? try Self.pinned(executable, arguments, processor: 0) : [executable] + arguments
+        let pinned = try Self.pinned(executable, arguments, processors: isPinned ? "0" : Self.allProcessors)
         process.executableURL = URL(filePath: pinned[0])
         process.arguments = Array(pinned.dropFirst())
         process.standardOutput = FileHandle.nullDevice
@@ -82,19 +81,6 @@ final class ServerProcess {
     /// The process.
     var identifier: Int32 { process.processIdentifier }
 
-    /// Binds the loop, not the other threads, to the first processor: clients are on the second.
-    func pinLoop() throws {
-        guard ProcessInfo.processInfo.activeProcessorCount > 1, let taskset = try? Self.path(of: "taskset") else {
-            return
-        }
-        let process = Process()
-        process.executableURL = URL(filePath: taskset)
-        process.arguments = ["-cp", "0", "\(identifier)"]
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-    }
-
     /// Gives the loop, not the other threads, real-time priority.
     func prefer() throws {
         let chrt = Process()
@@ -121,19 +107,29 @@ final class ServerProcess {
         return (Int(text.split(separator: " ")[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
-    /// A command line bound to one processor, if `taskset` is there.
-    static func pinned(_ executable: String, _ arguments: [String], processor: Int) throws -> [String] {
-        guard ProcessInfo.processInfo.activeProcessorCount > 1, let taskset = try? path(of: "taskset") else {
+    /// A command line bound to processors, if `taskset` is there.
+    static func pinned(_ executable: String, _ arguments: [String], processors: String) throws -> [String] {
+        guard hasSeveralProcessors, let taskset = try? path(of: "taskset") else {
             return [executable] + arguments
         }
-        return [taskset, "-c", "\(processor)", executable] + arguments
+        return [taskset, "-c", processors, executable] + arguments
     }
+
+    /// Settings, redis-server's too, that have the loop, not the other threads, run on the first processor: clients are
+    /// on the second.
+    static var loopApart: [String] { hasSeveralProcessors ? ["--server_cpulist", "0"] : [] }
+
+    /// The same, and nothing else runs there.
+    static var loopAlone: [String] { hasSeveralProcessors ? loopApart + ["--bio_cpulist", "1"] : [] }
+
+    private static var hasSeveralProcessors: Bool { ProcessInfo.processInfo.processorCount > 1 }
+
+    /// What a program runs on that nobody binds: not what this one is bound to.
+    private static var allProcessors: String { "0-\(ProcessInfo.processInfo.processorCount - 1)" }
 
     /// Binds this process, threads that it starts later included, to a processor, if `taskset` is there.
     static func pinSelf(processor: Int) throws {
-        guard ProcessInfo.processInfo.activeProcessorCount > 1, let taskset = try? path(of: "taskset") else {
-            return
-        }
+        guard hasSeveralProcessors, let taskset = try? path(of: "taskset") else { return }
         let process = Process()
         process.executableURL = URL(filePath: taskset)
         process.arguments = [

@@ -100,7 +100,7 @@ struct Throughput {
                 "--csv",
             ] + words
         let pinned = try ServerProcess.pinned(
-            ServerProcess.path(of: "redis-benchmark"), arguments, processor: 1)
+            ServerProcess.path(of: "redis-benchmark"), arguments, processors: "1")
         process.executableURL = URL(filePath: pinned[0])
         process.arguments = Array(pinned.dropFirst())
         process.standardOutput = pipe
