@@ -41,9 +41,12 @@ enum ServerProgram {
 
     private static func serve(_ settings: ServerSettings, file: String?, _ log: LogFile) -> Int32 {
         if let reason = unusableProcessors(settings) { return refuse(reason, log) }
-        // Asked before the loop is put in its place: threads would be there as well.
-        let diskProcessors = settings.diskProcessors.set ?? ProcessorSet.current
-        settings.loopProcessors.set?.apply()
+        var diskProcessors = settings.diskProcessors.set
+        if let loopProcessors = settings.loopProcessors.set {
+            // Threads inherit where the loop runs, unless they are put elsewhere.
+            if diskProcessors == nil { diskProcessors = ProcessorSet.current }
+            loopProcessors.apply()
+        }
         let loop = Loop()
         do throws(SocketError) {
             let server = try RunningServer(
