@@ -65,6 +65,8 @@ struct LogFiles: ~Copyable, Sendable {
 
     /// Bytes of all segments.
     var byteCount: Int { sizes.values.reduce(0, +) }
+    /// Bytes of the first one.
+    var oldestByteCount: Int { segments.first.flatMap { sizes[$0] } ?? 0 }
 
     /// Ends the segment, which is on the disk then, and begins another.
     ///

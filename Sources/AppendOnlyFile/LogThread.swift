@@ -19,8 +19,8 @@ final class LogThread: Sendable {
     /// Nanoseconds of the processor that it asks for at a time while replies wait for it: fewer than the
     /// loop, which it wakes after each sync, and which would otherwise go before the next one.
     private static let turnWhileAwaited: UInt64 = 100_000
-    /// Bytes of commands that are read at a time: at one time in a rest, more than is written in it.
-    private static let readByteCount = 1 << 20
+    /// Bytes of commands that are read at a time: at one time in a rest, much more than is written in it.
+    private static let readByteCount = 4 << 20
 
     init(_ writer: LogWriter, _ files: consuming sending LogFiles) {
         self.writer = writer
@@ -43,6 +43,7 @@ final class LogThread: Sendable {
         var loopProcessor: Int32 = -1
         var isClosing = false
         var wantsSync = false
+        var wantsOldest = false
         /// How much of it is done; after an error the rest is tried again.
         var written = 0
         var requestsDone = 0
@@ -97,11 +98,14 @@ final class LogThread: Sendable {
         swap(&emptied, &turn.bytes)
         emptied.removeAll(keepingCapacity: true)
         turn = writer.state.withLock { state in
-            defer { (state.bytes, state.requests, state.wantsSync) = (emptied, [], false) }
+            defer {
+                (state.bytes, state.requests) = (emptied, [])
+                (state.wantsSync, state.wantsOldest) = (false, false)
+            }
             return Turn(
                 bytes: state.bytes, requests: state.requests, sync: state.sync,
                 loopProcessor: state.loopProcessor, isClosing: state.isClosing,
-                wantsSync: state.wantsSync)
+                wantsSync: state.wantsSync, wantsOldest: state.wantsOldest)
         }
         return turn.isEmpty
     }
@@ -109,6 +113,7 @@ final class LogThread: Sendable {
     private var isEmpty: Bool {
         writer.state.withLock { state in
             state.bytes.isEmpty && state.requests.isEmpty && !state.isClosing && !state.wantsSync
+                && !state.wantsOldest
         }
     }
 
@@ -124,6 +129,10 @@ final class LogThread: Sendable {
     private func carryOut(
         _ turn: inout Turn, _ files: inout LogFiles, _ oldest: inout Segment?
     ) -> String {
+        if turn.wantsOldest {
+            readOldest(files, &oldest)
+            turn.wantsOldest = false
+        }
         do throws(LogError) {
             while !turn.isEmpty {
                 let next =
@@ -136,7 +145,6 @@ final class LogThread: Sendable {
                 case .begin(let token):
                     try files.begin(at: token)
                     writer.state.withLock { $0.status.begun = token }
-                case .readOldest: readOldest(files.segments, files.path(files.segments[0]), &oldest)
                 case .drop(let segment): try files.drop(segment)
                 }
                 turn.requestsDone += 1
@@ -163,8 +171,10 @@ final class LogThread: Sendable {
     }
 
     /// Reads on in the oldest segment; what is wrong with it is the owner's to decide on.
-    private func readOldest(_ segments: [Int], _ path: String, _ oldest: inout Segment?) {
-        var part = OldestPart(segment: segments[0])
+    private func readOldest(_ files: borrowing LogFiles, _ oldest: inout Segment?) {
+        guard files.segments.count > 1 else { return }
+        let path = files.path(files.segments[0])
+        var part = OldestPart(segment: files.segments[0])
         do throws(LogError) {
             if oldest?.path != path { oldest = try Segment(path) }
             part.lines = try oldest?.take(Self.readByteCount) ?? part.lines
@@ -174,6 +184,7 @@ final class LogThread: Sendable {
         if part.lines.isEnd || !part.error.isEmpty { oldest = nil }
         let found = part
         writer.state.withLock { $0.oldest = found }
+        writer.changes.ring()
     }
 
     private func isSyncDue(_ sync: LogSync) -> Bool {
@@ -200,10 +211,12 @@ final class LogThread: Sendable {
         let (isUnsynced, byteCount, segments) = (
             files.isUnsynced, files.byteCount, files.segments
         )
+        let oldestByteCount = files.oldestByteCount
         writer.state.withLock { state in
             if !isUnsynced { state.status.synced = state.status.written }
             state.status.byteCount = byteCount
             state.status.segments = segments
+            state.status.oldestByteCount = oldestByteCount
             state.status.error = error
         }
         writer.changes.ring()

@@ -23,6 +23,8 @@ public struct LogStatus: Sendable {
     public var byteCount = 0
     /// The segments, oldest first; the last is being written.
     public var segments: [Int] = []
+    /// Bytes of the oldest.
+    public var oldestByteCount = 0
     /// Why nothing can be written at present; empty when it can.
     public var error = ""
     /// Syncs that took more than a second.
@@ -45,8 +47,6 @@ public final class LogWriter: Sendable {
         case rotate(UInt64)
         /// Makes the log begin with that segment; the ones before are removed.
         case begin(UInt64)
-        /// Reads on in the oldest segment.
-        case readOldest
         /// Removes a segment, if it is the oldest.
         case drop(Int)
     }
@@ -62,6 +62,8 @@ public final class LogWriter: Sendable {
         var wantsSync = false
         /// Where the owner's loop ran when it last added something that replies wait for.
         var loopProcessor: Int32 = -1
+        /// Whether the oldest segment is to be read on: at once, whatever waits to be written.
+        var wantsOldest = false
         /// What was read of the oldest segment for the owner.
         var oldest: OldestPart?
         var status = LogStatus()
@@ -134,7 +136,10 @@ public final class LogWriter: Sendable {
     public func begin(at token: UInt64) { ask(.begin(token)) }
 
     /// Has the oldest segment read on, for `takeOldest()`; there must be another one behind it.
-    public func readOldest() { ask(.readOldest) }
+    public func readOldest() {
+        state.withLock { $0.wantsOldest = true }
+        bell.ring()
+    }
 
     /// What was read; `nil` while it is.
     public func takeOldest() -> OldestPart? {

@@ -5,8 +5,9 @@ internal import ControlStore
 /// Keeps the append-only file small: when it is more than twice what is alive, and 64 MiB, the things
 /// that its oldest segment tells of are told again where they are still there, and the segment goes.
 ///
-/// So it is at most twice what is alive and 128 MiB, whatever is written how often. What is told again
-/// was not changed for longest, and is cheap to find: nothing but the segment is read.
+/// So it is at most twice what is alive and 128 MiB, whatever is written how often: clients wait when they write
+/// more than can be told again meanwhile. What is told again was not changed for longest, and is cheap to find:
+/// nothing but the segment is read.
 struct LogCleaner {
     private enum Phase {
         case idle
@@ -21,6 +22,10 @@ struct LogCleaner {
     }
 
     private var phase = Phase.idle
+    /// Bytes of the segment that is being told again, and of those the ones that were looked at.
+    private var oldest = (byteCount: 0, told: 0)
+    /// Bytes that the file may come to before clients wait.
+    private var ceiling = 0
     /// Bytes told in the present epoch.
     private var epochByteCount = 0
     /// The segments where the epochs before it ended, last first; as many as there are numbers but one.
@@ -35,6 +40,13 @@ struct LogCleaner {
     private static let changeByteCount = 95
     /// Bytes that the file may have above twice what is alive before something is done.
     private static let slackByteCount = 64 << 20
+    /// Bytes above twice what is alive that it may come to before clients wait: less than it may have, because
+    /// what is alive is an estimate, and what is in the turn comes on top.
+    private static let excessByteCount = 112 << 20
+    /// Bytes that may be written, and told again, for each segment that goes from a log that is too large.
+    private static let roomByteCount = 32 << 20
+    /// Bytes that are missing to the ceiling when clients go on.
+    private static let restByteCount = 4 << 20
     /// Bytes of commands that a turn tells again at least; more when more was written.
     private static let stepByteCount = 32 << 10
     /// Bytes told again for each byte written: half of them may be alive still.
@@ -71,26 +83,35 @@ struct LogCleaner {
     ) -> (isMore: Bool, error: String) {
         store.setLogSegment(status.segments.last ?? 0)
         advanceEpoch(&store, status, writtenByteCount)
+        setCeiling(status)
         switch phase {
         case .idle:
-            guard status.byteCount > 2 * liveByteCount + Self.slackByteCount,
+            // While nothing is written there is time: what is done now makes room for what comes.
+            let slack = writtenByteCount > 0 ? Self.slackByteCount : 0
+            guard Self.byteCount(status) > 2 * liveByteCount + slack,
                 status.segments.count > 1, liveByteCount > 0
             else { return (false, "") }
             _ = writer.takeOldest()
             writer.readOldest()
             phase = .reading
+            oldest = (status.oldestByteCount, 0)
         case .reading:
             guard let part = writer.takeOldest() else { return (false, "") }
             phase = part.error.isEmpty ? .telling(Renewal(of: part)) : .idle
+            // The next one is read while this one is told.
+            if part.error.isEmpty, !part.lines.isEnd { writer.readOldest() }
             return (part.error.isEmpty, part.error)
         case .telling(var renewal):
             let isDone = renewal.step(
                 &store, budget: max(Self.stepByteCount, Self.stepFactor * writtenByteCount))
             phase = isDone ? .told(renewal.part, removalsAwaited: nil) : .telling(renewal)
+            if isDone { oldest.told += renewal.part.lines.bytes.count }
             return (true, "")
         case .told(_, let awaited): return (awaited == nil, "")
         case .dropping(let segment):
-            if status.segments.first != segment { phase = .idle }
+            guard status.segments.first != segment else { break }
+            phase = .idle
+            oldest = (0, 0)
         }
         return (false, "")
     }
@@ -127,11 +148,42 @@ struct LogCleaner {
             writer.drop(part.segment)
             phase = .dropping(part.segment)
         } else {
-            writer.readOldest()
             phase = .reading
         }
     }
 
+    /// Sets what the file may come to.
+    ///
+    /// If it is larger already, because much has ended, it gets smaller with each segment that goes.
+    private mutating func setCeiling(_ status: LogStatus) {
+        ceiling = max(
+            2 * liveByteCount + Self.excessByteCount,
+            min(ceiling, Self.byteCount(status) + Self.roomByteCount))
+    }
+
+    /// Whether clients write so much that the file would become larger than it should be.
+    ///
+    /// - Parameter wasOutrun: whether clients wait already.
+    func isOutrun(_ status: LogStatus, wasOutrun: Bool) -> Bool {
+        // Of what is left of the segment a part will be told again.
+        let expected = Self.byteCount(status) + max(oldest.byteCount - oldest.told, 0) / 4
+        guard status.error.isEmpty, liveByteCount > 0,
+            expected > ceiling - (wasOutrun ? Self.restByteCount : 0)
+        else { return false }
+        switch phase {
+        // Nothing can go before the segment that is being written ends.
+        case .idle: return status.waitingByteCount > 0
+        // Removals from the disk may fail for long.
+        case .told(_, removalsAwaited: .some): return false
+        case .reading, .telling, .told, .dropping: return true
+        }
+    }
+
+    /// Bytes that the file has, or will have when what waits is written.
+    private static func byteCount(_ status: LogStatus) -> Int {
+        status.byteCount + status.waitingByteCount
+    }
+
     /// Stops: the log begins anew.
-    mutating func stop() { phase = .idle }
+    mutating func stop() { (phase, oldest) = (.idle, (0, 0)) }
 }

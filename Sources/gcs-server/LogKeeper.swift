@@ -38,6 +38,8 @@ final class LogKeeper {
     private var writtenByteCount = 0
     /// Whether connections are not read because the disk is behind.
     private var isCongested = false
+    /// When that was last logged; and whether the present time was.
+    private var congestionTold = (at: Int64.min / 2, isTold: false)
     /// Whether writes were refused when the last turn ended: nothing can be written.
     private var isRefusing = false
 
@@ -68,6 +70,8 @@ final class LogKeeper {
     private static let finishCount = 2000
     /// Bytes that wait for the disk above which connections are not read, until half of them are left.
     private static let backlogMax = 64 << 20
+    /// Milliseconds in which it is logged once that clients wait.
+    private static let congestionPause: Int64 = 10_000
 
     init(
         _ loop: Loop, _ core: UnsafeMutablePointer<Server>, _ settings: ServerSettings,
@@ -290,6 +294,7 @@ final class LogKeeper {
         }
         let (isMore, error) = cleaner.step(
             &state.pointee.store, writer, writer.status, writtenByteCount: writtenByteCount)
+        setCongested(writer.status)
         guard !error.isEmpty else { return isMore }
         log.write(.warning, "the append-only file is rewritten from memory: \(error)")
         state.pointee.persistence.rewrite.isWanted = true
@@ -298,15 +303,31 @@ final class LogKeeper {
 
     private func setCongested(_ status: LogStatus) {
         let waiting = status.waitingByteCount
-        let isOver = isCongested ? waiting > Self.backlogMax / 2 : waiting > Self.backlogMax
+        let isBehind = waiting > (isCongested ? Self.backlogMax / 2 : Self.backlogMax)
+        // A log that is being begun anew is two logs for a while.
+        let isOutrun =
+            rewriting == nil && cleaner.isOutrun(status, wasOutrun: isCongested)
+        let isOver = isBehind || isOutrun
         guard isOver != isCongested else { return }
         isCongested = isOver
         core.pointee.setPaused(isOver)
-        log.write(
-            .warning,
-            isOver
-                ? "the disk is behind by \(waiting >> 20) MiB: clients wait"
-                : "the disk has caught up: clients are served again")
+        tellCongestion(
+            isBehind
+                ? "the disk is behind by \(waiting >> 20) MiB"
+                : "old parts of the append-only file have to go first")
+    }
+
+    /// Logs that clients wait, or are served again; not each time when they wait often.
+    private func tellCongestion(_ reason: String) {
+        guard isCongested else {
+            if congestionTold.isTold { log.write(.warning, "clients are served again") }
+            return
+        }
+        let now = SystemClock.monotonicMilliseconds
+        congestionTold.isTold = now - congestionTold.at >= Self.congestionPause
+        guard congestionTold.isTold else { return }
+        congestionTold.at = now
+        log.write(.warning, "\(reason): clients wait")
     }
 
     private func statusChanged() {
@@ -366,6 +387,10 @@ final class LogKeeper {
         watch = nil
         rewriting = nil
         let isWhole = closing.close()
+        if isCongested {
+            isCongested = false
+            core.pointee.setPaused(false)
+        }
         if !isWhole {
             log.write(.warning, "the end of the append-only file could not be written")
         }

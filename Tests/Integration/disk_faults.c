@@ -4,6 +4,7 @@
 // DISK_FAULTS names a file with one fault a line, read again for each call:
 //
 //   <write or sync> <number of the error> <pattern of paths, as of fnmatch(3)>
+//   slow <microseconds for each 64 KiB written> <pattern of paths>
 //
 // A write that fails has written half of its bytes.
 #define _GNU_SOURCE
@@ -53,6 +54,7 @@ ssize_t write(int descriptor, const void *bytes, size_t count) {
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) {
     int number = fault_of("write", descriptor);
+    usleep(fault_of("slow", descriptor) * (count / 65536));
     if (number == 0) return syscall(SYS_pwrite64, descriptor, bytes, count, offset);
     errno = number;
     return -1;

@@ -516,3 +516,43 @@ def test_sync_that_fails(start, tmp_path, policy):
     assert sorted(one.name for one in path.parent.iterdir()) == [
         "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof", "appendonly.aof.manifest"]
     assert server.stop() == 0
+
+
+# How large it becomes.
+
+def test_size_while_more_is_written_than_the_disk_takes(start, tmp_path):
+    """At most twice what is alive and 128 MiB, without a pause in which to catch up."""
+    from test_flushing_failures import FaultyServer
+
+    library = compile_library("disk_faults", tmp_path)
+    if library is None:
+        pytest.skip("no C compiler")
+    server = start(FaultyServer, library, "--appendonly", "yes")
+    client = server.client()
+    client.execute_command("GCS.BATCH", "START", "ID", 7)
+    size, count = 20_000, 500
+    add_tasks(client, 7, range(count), size=size)
+    # About 100 MB/s.
+    server.fail(("slow", 650, "*"), folder="appendonlydir")
+    done = threading.Event()
+    sizes = []
+
+    def watch():
+        while not done.wait(0.005):
+            try:
+                sizes.append(sum(path.stat().st_size for path in segments(server)))
+            except FileNotFoundError:
+                # One has gone meanwhile.
+                continue
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(50):
+        assert not [one for one in add_tasks(client, 7, range(count), size=size) if isinstance(one, Exception)]
+    done.set()
+    watcher.join()
+    assert max(sizes) > 64 << 20, "nothing was cleaned"
+    assert max(sizes) <= 2 * count * (size + 100) + (128 << 20), f"{max(sizes) >> 20} MiB"
+    assert specification(client, 7, 3) == b"3 ".ljust(size, b"x")
+    server.fail()
+    assert server.stop() == 0

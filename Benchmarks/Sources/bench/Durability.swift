@@ -42,9 +42,8 @@ struct Durability {
         let kinds = ["no log", "everysec", "always"]
         let servers = try kinds.map { kind in
             let settings = kind == "no log" ? [] : ["--appendonly", "yes", "--appendfsync", kind]
-            // The log's thread runs where there is room, as it does for users.
             let server = try ServerProcess.gcs(
-                settings + ServerProcess.loopApart, directory: directory("cost \(kind)"), isPinned: false)
+                settings + ServerProcess.loopAlone, directory: directory("cost \(kind)"), isPinned: false)
             _ = try Connection(port: server.port).command(["GCS.BATCH", "START", "ID", "42"])
             return server
         }
