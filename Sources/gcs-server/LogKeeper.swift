@@ -11,7 +11,7 @@ internal import Settings
 /// anew.
 final class LogKeeper {
     let loop: Loop
-    private let core: UnsafeMutablePointer<Server>
+    let core: UnsafeMutablePointer<Server>
     let log: LogFile
     private let directory: LogDirectory
     let snapshotDirectory: LogDirectory
@@ -30,16 +30,16 @@ final class LogKeeper {
     var rewriting: Rewriting?
     var saving: Rewriting?
     var savingWatch: Watch?
-    private var cleaner = LogCleaner()
+    private(set) var cleaner = LogCleaner()
     var lastToken: UInt64 = 0
     /// Behind all changes that were handed to the writer.
     private var position: UInt64 = 0
     /// Bytes that were handed to it in the last turn.
     private var writtenByteCount = 0
     /// Whether connections are not read because the disk is behind.
-    private var isCongested = false
+    var isCongested = false
     /// When that was last logged; and whether the present time was.
-    private var congestionTold = (at: Int64.min / 2, isTold: false)
+    var congestionTold = (at: Int64.min / 2, isTold: false)
     /// Whether writes were refused when the last turn ended: nothing can be written.
     private var isRefusing = false
 
@@ -68,10 +68,6 @@ final class LogKeeper {
     private static let loadByteCount = 512 << 10
     /// Records that a turn looks at after that.
     private static let finishCount = 2000
-    /// Bytes that wait for the disk above which connections are not read, until half of them are left.
-    private static let backlogMax = 64 << 20
-    /// Milliseconds in which it is logged once that clients wait.
-    private static let congestionPause: Int64 = 10_000
 
     init(
         _ loop: Loop, _ core: UnsafeMutablePointer<Server>, _ settings: ServerSettings,
@@ -299,35 +295,6 @@ final class LogKeeper {
         log.write(.warning, "the append-only file is rewritten from memory: \(error)")
         state.pointee.persistence.rewrite.isWanted = true
         return true
-    }
-
-    private func setCongested(_ status: LogStatus) {
-        let waiting = status.waitingByteCount
-        let isBehind = waiting > (isCongested ? Self.backlogMax / 2 : Self.backlogMax)
-        // A log that is being begun anew is two logs for a while.
-        let isOutrun =
-            rewriting == nil && cleaner.isOutrun(status, wasOutrun: isCongested)
-        let isOver = isBehind || isOutrun
-        guard isOver != isCongested else { return }
-        isCongested = isOver
-        core.pointee.setPaused(isOver)
-        tellCongestion(
-            isBehind
-                ? "the disk is behind by \(waiting >> 20) MiB"
-                : "old parts of the append-only file have to go first")
-    }
-
-    /// Logs that clients wait, or are served again; not each time when they wait often.
-    private func tellCongestion(_ reason: String) {
-        guard isCongested else {
-            if congestionTold.isTold { log.write(.warning, "clients are served again") }
-            return
-        }
-        let now = SystemClock.monotonicMilliseconds
-        congestionTold.isTold = now - congestionTold.at >= Self.congestionPause
-        guard congestionTold.isTold else { return }
-        congestionTold.at = now
-        log.write(.warning, "\(reason): clients wait")
     }
 
     private func statusChanged() {
