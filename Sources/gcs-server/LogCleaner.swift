@@ -24,8 +24,8 @@ struct LogCleaner {
     private var phase = Phase.idle
     /// Bytes of the segment that is being told again, and of those the ones that were looked at.
     private var oldest = (byteCount: 0, told: 0)
-    /// Bytes that the file may come to before clients wait.
-    private var ceiling = 0
+    /// Bytes that the file may come to before clients wait; of one that was loaded it is not less than it had.
+    private var ceiling = Int.max
     /// Bytes told in the present epoch.
     private var epochByteCount = 0
     /// The segments where the epochs before it ended, last first; as many as there are numbers but one.
