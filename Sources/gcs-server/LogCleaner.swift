@@ -42,7 +42,7 @@ struct LogCleaner {
     private static let slackByteCount = 64 << 20
     /// Bytes above twice what is alive that it may come to before clients wait: less than it may have, because
     /// what is alive is an estimate, and what is in the turn comes on top.
-    private static let excessByteCount = 112 << 20
+    private static let excessByteCount = 88 << 20
     /// Bytes that may be written, and told again, for each segment that goes from a log that is too large.
     private static let roomByteCount = 32 << 20
     /// Bytes that are missing to the ceiling when clients go on.
