@@ -100,6 +100,11 @@ struct File: ~Copyable {
         _ = gcs_reserve(descriptor, Int64(offset), Int64(byteCount))
     }
 
+    /// Has what was written from `offset` on go to the disk from now on: a sync that comes later is short.
+    func beginWriting(from offset: Int, byteCount: Int) {
+        _ = gcs_begin_writing(descriptor, Int64(offset), Int64(byteCount))
+    }
+
     // MARK: Whole files
 
     /// Puts a file in the place of another: after a crash it is the old or the new one.

@@ -9,6 +9,13 @@ struct LogFiles: ~Copyable, Sendable {
     /// The segments of the log, oldest first; the last is being written.
     private(set) var segments: [Int]
     private var sizes: [Int: Int] = [:]
+    /// Bytes of changes that were written before each; 0 for those that were there at the start.
+    private var starts: [Int: UInt64] = [:]
+    /// Bytes of changes that were written.
+    private var writtenByteCount: UInt64 = 0
+    /// Where changes lie in each that are told again by reading them; of those that were there at the start it is
+    /// not known.
+    private var others: [Int: OtherRanges] = [:]
     /// The segments that the owner asked for.
     private var tokens: [UInt64: Int] = [:]
     /// Whether the manifest names the segments: not before the log is whole.
@@ -17,6 +24,8 @@ struct LogFiles: ~Copyable, Sendable {
     /// A segment whose file was begun, and that the manifest could not be told of yet.
     private var begunNumber: Int?
     private var offset = 0
+    /// Bytes of the segment that were sent on their way to the disk.
+    private var begunByteCount = 0
     /// Where the room that was asked for ends.
     private var reservedEnd = 0
     /// Where the filling ends that was written behind the end; 0 when there is none.
@@ -35,6 +44,9 @@ struct LogFiles: ~Copyable, Sendable {
 
     /// Bytes of room that are asked for ahead.
     private static let reserveByteCount = 8 << 20
+    /// Bytes that are sent on their way to the disk together, while nobody waits for them: else a sync, which may be
+    /// needed at once, would have a second's bytes to write.
+    private static let begunTogetherByteCount = 2 << 20
     /// What is written ahead while every group is waited for: a group in its place leaves the file as long as it
     /// was, and where it was, so that a sync writes nothing but the group.
     ///
@@ -67,6 +79,11 @@ struct LogFiles: ~Copyable, Sendable {
     var byteCount: Int { sizes.values.reduce(0, +) }
     /// Bytes of the first one.
     var oldestByteCount: Int { segments.first.flatMap { sizes[$0] } ?? 0 }
+    /// Where its changes lie among all that were written.
+    var oldestChanges: Range<UInt64> {
+        func start(_ number: Int?) -> UInt64 { number.flatMap { starts[$0] } ?? 0 }
+        return start(segments.first)..<(segments.count > 1 ? start(segments[1]) : writtenByteCount)
+    }
 
     /// Ends the segment, which is on the disk then, and begins another.
     ///
@@ -82,10 +99,19 @@ struct LogFiles: ~Copyable, Sendable {
         begunNumber = nil
         segments.append(number)
         sizes[number] = 0
-        (offset, reservedEnd, filledEnd, isUnfillable) = (0, 0, 0, false)
+        starts[number] = writtenByteCount
+        others[number] = OtherRanges()
+        (offset, begunByteCount, reservedEnd, filledEnd, isUnfillable) = (0, 0, 0, 0, false)
         head = LogMark.segmentHead(version: version, number: number, nextMark: nextMark)
         file = consume next
     }
+
+    private mutating func forget(_ number: Int) {
+        (sizes[number], starts[number], others[number]) = (nil, nil, nil)
+    }
+
+    /// Where changes lie in a segment that are told again by reading them; `nil` when that is not known.
+    func others(of number: Int) -> OtherRanges? { others[number] }
 
     /// Makes the log begin with a segment, and removes those before it.
     mutating func begin(at token: UInt64) throws(LogError) {
@@ -97,7 +123,7 @@ struct LogFiles: ~Copyable, Sendable {
         let rest = segments.filter { $0 >= number }
         try directory.setSegments(rest)
         isListed = true
-        for old in segments where old < number { sizes[old] = nil }
+        for old in segments where old < number { forget(old) }
         segments = rest
         tokens = [:]
         directory.sweep(keeping: rest)
@@ -112,15 +138,18 @@ struct LogFiles: ~Copyable, Sendable {
         try synchronize()
         try directory.setSegments(Array(segments.dropFirst()))
         segments.removeFirst()
-        sizes[dropped] = nil
+        forget(dropped)
         File.remove(directory.segmentPath(dropped))
     }
 
     /// Writes a group and its mark; after an error nothing of it is in the file.
     ///
-    /// - Parameter isAwaited: whether it is to be on the disk soon.
+    /// - Parameters:
+    ///   - others: where changes lie in it that are told again by reading them.
+    ///   - isAwaited: whether it is to be on the disk soon.
     mutating func write(
-        _ group: UnsafeRawBufferPointer, isAwaited: Bool = false
+        _ group: UnsafeRawBufferPointer, others ranges: ArraySlice<Range<Int>> = [],
+        isAwaited: Bool = false
     ) throws(LogError) {
         if offset >= directory.segmentByteCountMax { try rotate() }
         try makeReady(isAwaited)
@@ -144,8 +173,16 @@ struct LogFiles: ~Copyable, Sendable {
             (reservedEnd, filledEnd) = (0, 0)
             throw error
         }
+        if let last = segments.last {
+            others[last]?.add(ranges, of: group, at: offset + head.count, mark)
+        }
         offset += byteCount
+        writtenByteCount += UInt64(group.count)
         if isAwaited, offset >= filledEnd { fill(descriptor) }
+        if offset - begunByteCount >= Self.begunTogetherByteCount {
+            file?.beginWriting(from: begunByteCount, byteCount: offset - begunByteCount)
+            begunByteCount = offset
+        }
         head = []
         nextMark += 1
         if let last = segments.last { sizes[last] = offset }

@@ -38,12 +38,14 @@ final class LogThread: Sendable {
     /// What is to be done in a turn.
     private struct Turn {
         var bytes: [UInt8] = []
+        /// Where changes lie in what is not written yet that are told again by reading them.
+        var others: ArraySlice<Range<Int>> = []
         var requests: [(offset: Int, request: LogWriter.Request)] = []
         var sync = LogSync.everySecond
         var loopProcessor: Int32 = -1
         var isClosing = false
         var wantsSync = false
-        var wantsOldest = false
+        var wanted: OldestPart.Choice?
         /// How much of it is done; after an error the rest is tried again.
         var written = 0
         var requestsDone = 0
@@ -99,13 +101,14 @@ final class LogThread: Sendable {
         emptied.removeAll(keepingCapacity: true)
         turn = writer.state.withLock { state in
             defer {
-                (state.bytes, state.requests) = (emptied, [])
-                (state.wantsSync, state.wantsOldest) = (false, false)
+                (state.bytes, state.others, state.requests) = (emptied, [], [])
+                (state.wantsSync, state.wanted) = (false, nil)
             }
             return Turn(
-                bytes: state.bytes, requests: state.requests, sync: state.sync,
+                bytes: state.bytes, others: state.others[...], requests: state.requests,
+                sync: state.sync,
                 loopProcessor: state.loopProcessor, isClosing: state.isClosing,
-                wantsSync: state.wantsSync, wantsOldest: state.wantsOldest)
+                wantsSync: state.wantsSync, wanted: state.wanted)
         }
         return turn.isEmpty
     }
@@ -113,7 +116,7 @@ final class LogThread: Sendable {
     private var isEmpty: Bool {
         writer.state.withLock { state in
             state.bytes.isEmpty && state.requests.isEmpty && !state.isClosing && !state.wantsSync
-                && !state.wantsOldest
+                && state.wanted == nil
         }
     }
 
@@ -129,9 +132,9 @@ final class LogThread: Sendable {
     private func carryOut(
         _ turn: inout Turn, _ files: inout LogFiles, _ oldest: inout Segment?
     ) -> String {
-        if turn.wantsOldest {
-            readOldest(files, &oldest)
-            turn.wantsOldest = false
+        if let choice = turn.wanted {
+            readOldest(choice, files, &oldest)
+            turn.wanted = nil
         }
         do throws(LogError) {
             while !turn.isEmpty {
@@ -145,6 +148,7 @@ final class LogThread: Sendable {
                 case .begin(let token):
                     try files.begin(at: token)
                     writer.state.withLock { $0.status.begun = token }
+                case .endSegment: try files.rotate()
                 case .drop(let segment): try files.drop(segment)
                 }
                 turn.requestsDone += 1
@@ -162,22 +166,33 @@ final class LogThread: Sendable {
         _ turn: inout Turn, upTo end: Int, _ files: inout LogFiles
     ) throws(LogError) {
         let start = turn.written
+        var others: ArraySlice<Range<Int>> = []
+        for range in turn.others where range.upperBound <= end {
+            others.append(range.lowerBound - start..<range.upperBound - start)
+        }
         try turn.bytes.span.bytes.extracting(start..<end).withUnsafeBytes {
             (group) throws(LogError) in
-            try files.write(group, isAwaited: turn.sync == .always)
+            try files.write(group, others: others, isAwaited: turn.sync == .always)
         }
+        turn.others.removeFirst(others.count)
         turn.written = end
         writer.state.withLock { $0.status.written += UInt64(end - start) }
     }
 
     /// Reads on in the oldest segment; what is wrong with it is the owner's to decide on.
-    private func readOldest(_ files: borrowing LogFiles, _ oldest: inout Segment?) {
+    private func readOldest(
+        _ choice: OldestPart.Choice, _ files: borrowing LogFiles, _ oldest: inout Segment?
+    ) {
         guard files.segments.count > 1 else { return }
         let path = files.path(files.segments[0])
         var part = OldestPart(segment: files.segments[0])
         do throws(LogError) {
-            if oldest?.path != path { oldest = try Segment(path) }
-            part.lines = try oldest?.take(Self.readByteCount) ?? part.lines
+            if choice == .others, oldest == nil, let others = files.others(of: files.segments[0]) {
+                part.lines = try others.read(path)
+            } else {
+                if oldest?.path != path { oldest = try Segment(path) }
+                part.lines = try oldest?.take(Self.readByteCount, choice) ?? part.lines
+            }
         } catch {
             part.error = "\(error)"
         }
@@ -211,12 +226,13 @@ final class LogThread: Sendable {
         let (isUnsynced, byteCount, segments) = (
             files.isUnsynced, files.byteCount, files.segments
         )
-        let oldestByteCount = files.oldestByteCount
+        let (oldestByteCount, oldestChanges) = (files.oldestByteCount, files.oldestChanges)
         writer.state.withLock { state in
             if !isUnsynced { state.status.synced = state.status.written }
             state.status.byteCount = byteCount
             state.status.segments = segments
             state.status.oldestByteCount = oldestByteCount
+            state.status.oldestChanges = oldestChanges
             state.status.error = error
         }
         writer.changes.ring()

@@ -25,6 +25,8 @@ public struct LogStatus: Sendable {
     public var segments: [Int] = []
     /// Bytes of the oldest.
     public var oldestByteCount = 0
+    /// Where the oldest one's changes lie among all that were ever appended; at 0 if they were before.
+    public var oldestChanges: Range<UInt64> = 0..<0
     /// Why nothing can be written at present; empty when it can.
     public var error = ""
     /// Syncs that took more than a second.
@@ -47,12 +49,16 @@ public final class LogWriter: Sendable {
         case rotate(UInt64)
         /// Makes the log begin with that segment; the ones before are removed.
         case begin(UInt64)
+        /// Begins another segment.
+        case endSegment
         /// Removes a segment, if it is the oldest.
         case drop(Int)
     }
 
     struct State: Sendable {
         var bytes: [UInt8] = []
+        /// Where changes lie in the bytes that are told again by reading them.
+        var others: [Range<Int>] = []
         var requests: [(offset: Int, request: Request)] = []
         /// Bytes ever appended.
         var position: UInt64 = 0
@@ -62,8 +68,8 @@ public final class LogWriter: Sendable {
         var wantsSync = false
         /// Where the owner's loop ran when it last added something that replies wait for.
         var loopProcessor: Int32 = -1
-        /// Whether the oldest segment is to be read on: at once, whatever waits to be written.
-        var wantsOldest = false
+        /// What of the oldest segment is to be read on: at once, whatever waits to be written.
+        var wanted: OldestPart.Choice?
         /// What was read of the oldest segment for the owner.
         var oldest: OldestPart?
         var status = LogStatus()
@@ -114,10 +120,18 @@ public final class LogWriter: Sendable {
 
     /// Adds changes; they lie behind all that was added before.
     ///
+    /// - Parameter others: where changes lie in them that are told again by reading them: all but those of records
+    ///   that are where their ids say.
     /// - Returns: the position behind them.
-    public func append(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    public func append(
+        _ bytes: UnsafeRawBufferPointer, others: [Range<Int>] = []
+    ) -> UInt64 {
         let (position, isFirst) = state.withLock { state in
             let isFirst = state.bytes.isEmpty && state.requests.isEmpty
+            let start = state.bytes.count
+            for range in others {
+                state.others.append(start + range.lowerBound..<start + range.upperBound)
+            }
             state.bytes.append(contentsOf: bytes)
             state.position += UInt64(bytes.count)
             if state.sync == .always { state.loopProcessor = ProcessorSet.ofThread }
@@ -135,9 +149,12 @@ public final class LogWriter: Sendable {
     /// Makes the log begin with a segment, once all that was added before is on the disk.
     public func begin(at token: UInt64) { ask(.begin(token)) }
 
+    /// Begins another segment: what is added from now on lies in it.
+    public func endSegment() { ask(.endSegment) }
+
     /// Has the oldest segment read on, for `takeOldest()`; there must be another one behind it.
-    public func readOldest() {
-        state.withLock { $0.wantsOldest = true }
+    public func readOldest(_ choice: OldestPart.Choice) {
+        state.withLock { $0.wanted = choice }
         bell.ring()
     }
 

@@ -22,6 +22,14 @@ public struct MappedBytes: Sendable {
 
 /// A part of the oldest segment, read by the log's thread: the loop looks at few of its bytes.
 public struct OldestPart: Sendable {
+    /// What is wanted of it.
+    public enum Choice: Sendable {
+        /// All changes.
+        case all
+        /// All but those of records that are where their ids say.
+        case others
+    }
+
     /// The change of a record that is where its id says.
     public struct Record: Sendable {
         /// The number that it tells first.

@@ -79,13 +79,15 @@ struct Segment: ~Copyable {
     }
 
     /// Reads on for about a number of bytes.
-    mutating func take(_ byteCount: Int) throws(LogError) -> OldestPart.Lines {
+    mutating func take(
+        _ byteCount: Int, _ choice: OldestPart.Choice = .all
+    ) throws(LogError) -> OldestPart.Lines {
         let start = offset
         var lines = OldestPart.Lines()
         while !lines.isEnd, offset - start < byteCount {
             let before = offset
             if let record = record(from: start) {
-                lines.records.append(record)
+                if choice == .all { lines.records.append(record) }
                 continue
             }
             lines.isEnd = try next({ _ in }) == .end

@@ -40,11 +40,17 @@ static inline uint32_t gcs_crc32c_step(uint32_t crc, const unsigned char *bytes,
 }
 
 /// The same for three runs of `count` bytes, a multiple of 8, that follow each other: the instruction takes in a word
-/// per cycle, and answers after three.
+/// per cycle, and answers after three. Asks for the three that follow: often another processor has written them.
 GCS_CRC32C_TARGET
 static inline void gcs_crc32c_three(uint32_t crc[3], const unsigned char *bytes, size_t count) {
     uint32_t first = crc[0], second = crc[1], third = crc[2];
+    const unsigned char *start = bytes;
     for (const unsigned char *end = bytes + count; bytes < end; bytes += 8) {
+        if (((bytes - start) & 63) == 0) {
+            __builtin_prefetch(bytes + 3 * count);
+            __builtin_prefetch(bytes + 4 * count);
+            __builtin_prefetch(bytes + 5 * count);
+        }
         first = GCS_CRC32C_WORD(first, gcs_load_word(bytes));
         second = GCS_CRC32C_WORD(second, gcs_load_word(bytes + count));
         third = GCS_CRC32C_WORD(third, gcs_load_word(bytes + 2 * count));

@@ -30,6 +30,12 @@ static inline int gcs_reserve(int fd, int64_t offset, int64_t length) {
     return (int)syscall(SYS_fallocate, fd, 0x01 /* KEEP_SIZE */, offset, length);
 }
 
+/// Has what was written to [offset, offset + length) go to the disk from now on; waits for nothing but room in the
+/// disk's queue, and promises nothing.
+static inline int gcs_begin_writing(int fd, int64_t offset, int64_t length) {
+    return (int)syscall(SYS_sync_file_range, fd, offset, length, 2 /* SYNC_FILE_RANGE_WRITE */);
+}
+
 /// Bytes of the huge pages that a directory lies on; 0 when it is on none, -1 with errno.
 static inline int64_t gcs_huge_page_bytes(const char *path) {
     struct statfs status;

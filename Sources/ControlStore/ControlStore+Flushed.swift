@@ -181,9 +181,12 @@ extension ControlStore {
 
     /// Moves records out of a slab.
     private mutating func move(_ batch: BatchPointer, _ slab: UInt32, _ left: inout Int) {
-        while left > 0,
-            batch.pointee.region.moveNext(of: slab, from: &flushing.sweepOffset, &memory)
-        {
+        while left > 0 {
+            switch batch.pointee.region.moveNext(of: slab, from: &flushing.sweepOffset, &memory) {
+            case .moved(let reference): renewMoved(to: reference, of: batch)
+            case .passed: break
+            case .none: return
+            }
             left -= 1
         }
     }

@@ -59,6 +59,10 @@ extension ControlStore {
         UnsafeRawBufferPointer(start: journal.writer.base, count: journal.writer.count)
     }
 
+    /// Where in `journalBytes` other changes lie than those of records that are where their ids say: what a renewal
+    /// does not tell again.
+    public var otherJournalRanges: [Range<Int>] { journal.writer.otherRanges }
+
     /// What a snapshot has to tell of records on disk, before the changes told since `clearJournal()`; as
     /// RESP commands.
     ///
@@ -208,7 +212,7 @@ extension ControlStore {
     private mutating func tellRecord(_ key: RecordKey) {
         let site = locate(key)
         guard let owner = site.batch, let entry = entry(site), let payload = payload(site) else {
-            journal.writer.start("GONE", wordCount: 2)
+            journal.writer.start("GONE", wordCount: 2, isLasting: false)
             journal.writer.word(key.kind.rawValue)
             return journal.writer.word(key.id)
         }

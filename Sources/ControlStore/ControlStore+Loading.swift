@@ -123,7 +123,7 @@ extension ControlStore {
         let payload: UnsafeMutableRawBufferPointer
         if let place = site.place, !isStray, !site.isStray {
             payload = resize(site, byteCount: bytes.count)
-            Region.setEpoch(traits.epoch, of: batch.pointee.region.entry(place.pointee))
+            Region.setEpoch(0, of: batch.pointee.region.entry(place.pointee))
         } else {
             remove(key, at: site)
             count(kind, 1)
@@ -132,17 +132,13 @@ extension ControlStore {
                 forgetKept(key)
                 let isKept = kind == .object && ObjectRecord(reading: bytes).isKept
                 payload = insertStray(key, byteCount: bytes.count, owner: batch, isKept: isKept)
-                if let place = estate.find(key, memory.seeds) {
-                    Region.setEpoch(traits.epoch, of: estate.entry(place.pointee))
-                }
             } else {
                 batch.pointee.count(kind, 1)
                 let reference = batch.pointee.region.insert(key, byteCount: bytes.count, &memory)
-                let entry = batch.pointee.region.entry(reference)
-                Region.setEpoch(traits.epoch, of: entry)
-                payload = batch.pointee.region.payload(of: entry)
+                payload = batch.pointee.region.payload(of: batch.pointee.region.entry(reference))
             }
         }
+        // Epochs go on behind those of the log; which of them told a record is not known of those before.
         journal.epoch = max(traits.epoch, 1)
         payload.copyMemory(from: bytes)
         if Self.mattersToNeeds(kind, index: id.index, payload) {

@@ -16,7 +16,12 @@ extension ControlStore {
     }
 
     /// Begins another part of the log; there should be a few in all of it.
-    public mutating func advanceLogEpoch() { journal.advanceEpoch() }
+    ///
+    /// Its number comes again after six others: what was told under it before must be gone from the log by then.
+    public mutating func advanceLogEpoch() {
+        journal.advanceEpoch()
+        renewal?.lateEpochs |= 1 << journal.epoch
+    }
 
     /// Notes records, each if it is there, was not told again, and still has the bytes that were told: if
     /// not, a later part of the log tells what it is.

@@ -41,6 +41,8 @@ public struct ControlStore: ~Copyable {
     var actors = ActorTable()
     var journal = Journal()
     var flushing = Flushing()
+    /// The walk that has old records told again, if one is under way.
+    var renewal: RenewalWalk?
     /// How far the count of what loaded tasks need is, while loading ends.
     var loadedNeeds: LoadedNeeds?
     /// Entries of the log that were loaded, in no order.
@@ -247,7 +249,11 @@ extension ControlStore {
 
     private mutating func compact(_ batch: BatchPointer) {
         guard batch.pointee.region.needsCompaction else { return }
-        for _ in 0..<Self.compactionBudget { _ = batch.pointee.region.moveOne(&memory) }
+        for _ in 0..<Self.compactionBudget {
+            if let (_, new) = batch.pointee.region.moveOne(&memory) {
+                renewMoved(to: new, of: batch)
+            }
+        }
     }
 
     mutating func count(_ kind: RecordKind, _ change: Int) {

@@ -9,6 +9,8 @@ struct Journal: ~Copyable {
     var isOn = false
     /// Changes told, to be handed on.
     var writer = JournalWriter()
+    /// Numbers that epochs have.
+    static let epochNumberCount: UInt8 = 7
     /// The present part of the log, 1 to 7 and again.
     ///
     /// Each record, and what the log tells of it, bear the one in which it was told last. So an old
@@ -63,6 +65,14 @@ struct Journal: ~Copyable {
         return true
     }
 
+    /// Tells of a record that did not change, at once if nothing was noted that must be told first.
+    mutating func tellAgain(
+        _ key: RecordKey, _ traits: RecordTraits, _ bytes: UnsafeRawBufferPointer
+    ) {
+        guard batches.isEmpty, ended.isEmpty, !isReset else { return keys.append(key) }
+        writer.record(traits.rawValue, key.id, bytes)
+    }
+
     /// Notes that a batch began or changed.
     mutating func note(_ batch: BatchID) {
         if isOn, batches.last != batch { batches.append(batch) }
@@ -79,7 +89,12 @@ struct Journal: ~Copyable {
     }
 
     /// Begins the next epoch.
-    mutating func advanceEpoch() { epoch = epoch % 7 + 1 }
+    mutating func advanceEpoch() { epoch = epoch % Self.epochNumberCount + 1 }
+
+    /// The number of an epoch before the present one; `age` is 0 for that.
+    func epoch(before age: Int) -> UInt8 {
+        (epoch - 1 + Self.epochNumberCount - UInt8(age)) % Self.epochNumberCount + 1
+    }
 
     /// Forgets what was noted and not told: the store was emptied.
     mutating func reset() {

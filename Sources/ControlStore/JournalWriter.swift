@@ -7,6 +7,11 @@ struct JournalWriter: ~Copyable {
     /// Bytes written.
     private(set) var count = 0
 
+    /// Where commands lie that do not tell of records where their ids say; with what little lies between them.
+    private var others: [Range<Int>] = []
+    /// Where the last of them begins, if no such record follows it.
+    private var otherStart: Int?
+
     /// What the change of a record begins with, up to its id, and the traits that it tells.
     private let recordHead: UnsafeMutablePointer<UInt8>
     private var recordHeadCount = 0
@@ -28,8 +33,13 @@ struct JournalWriter: ~Copyable {
         recordHead.deallocate()
     }
 
+    /// Where commands lie that tell of other things than records that are where their ids say, or of none.
+    var otherRanges: [Range<Int>] { otherStart.map { others + [$0..<count] } ?? others }
+
     mutating func clear() {
         count = 0
+        others.removeAll(keepingCapacity: true)
+        otherStart = nil
         guard capacity > Self.keptByteCount else { return }
         base.deallocate()
         capacity = Self.firstByteCount
@@ -51,8 +61,32 @@ struct JournalWriter: ~Copyable {
         capacity = wanted
     }
 
+    /// Notes that another command than a record's begins.
+    @inline(__always)
+    private mutating func beginOther() { if otherStart == nil { noteOther() } }
+
+    @inline(never)
+    private mutating func noteOther() {
+        otherStart = count
+        guard let last = others.last, count - last.upperBound < Self.gapByteCount else { return }
+        otherStart = last.lowerBound
+        others.removeLast()
+    }
+
+    @inline(never)
+    private mutating func endOther(_ start: Int) {
+        others.append(start..<count)
+        otherStart = nil
+    }
+
+    /// Bytes of records between others above which they are told apart: each place takes memory.
+    static let gapByteCount = 4096
+
     /// Starts a command with `wordCount` words behind the name of the change.
-    mutating func start(_ change: StaticString, wordCount: Int) {
+    ///
+    /// - Parameter isLasting: whether it says more than that something is gone: else nobody has to tell it again.
+    mutating func start(_ change: StaticString, wordCount: Int, isLasting: Bool = true) {
+        if isLasting { beginOther() }
         reserve(64)
         put(UInt8(ascii: "*"))
         put(wordCount + 2)
@@ -88,6 +122,7 @@ struct JournalWriter: ~Copyable {
 
     @inline(__always)
     private mutating func startRecord(_ traits: UInt8, _ id: RecordID) {
+        if let start = otherStart { endOther(start) }
         if traits != recordTraits { makeRecordHead(traits) }
         put(recordHead, recordHeadCount)
         id.store(to: UnsafeMutableRawPointer(base + count))
@@ -124,6 +159,7 @@ struct JournalWriter: ~Copyable {
     /// Adds whole commands.
     mutating func append(_ commands: UnsafeRawBufferPointer) {
         guard let start = commands.baseAddress, commands.count > 0 else { return }
+        beginOther()
         reserve(commands.count)
         put(start.assumingMemoryBound(to: UInt8.self), commands.count)
     }

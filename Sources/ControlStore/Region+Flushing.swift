@@ -28,25 +28,35 @@ extension Region {
         }
     }
 
-    /// Moves the next live record of a slab elsewhere; whether there was something to look at.
+    /// What was done with the next entry of a slab.
+    enum Move {
+        /// It is elsewhere now.
+        case moved(to: UInt32)
+        /// It was not live.
+        case passed
+        /// There is none.
+        case none
+    }
+
+    /// Moves the next record of a slab elsewhere, if it is live.
     mutating func moveNext(
         of number: UInt32, from offset: inout UInt32, _ memory: inout Memory
-    ) -> Bool {
+    ) -> Move {
         guard let slab = slabs?[Int(number)], let base = slab.base,
             offset < slab.usedByteCount, slab.liveByteCount > 0
-        else { return false }
+        else { return .none }
         let old = base + Int(offset)
         let reference = number << 17 | offset >> 3
         let size = Self.byteCount(meta: Self.meta(old))
         offset += UInt32(size)
         guard
             let place = index.find(hash(key(of: old), memory.seeds), isMatch: { $0 == reference })
-        else { return true }
+        else { return .passed }
         let target = allocate(size, &memory)
         memcpy(entry(target), old, size)
         place.pointee = target
         liveByteCount -= size
         slabs?[Int(number)].liveByteCount -= UInt32(size)
-        return true
+        return .moved(to: target)
     }
 }

@@ -171,8 +171,10 @@ struct Region {
         isWide ? seeds.hash(key) : seeds.hash(unique: key.unique, index: key.index, kind: key.kind)
     }
 
-    func hash(ofEntry reference: UInt32, _ seeds: HashSeeds) -> UInt64 {
-        hash(key(of: entry(reference)), seeds)
+    func hash(
+        ofEntry reference: UInt32, home: BatchID = .root, _ seeds: HashSeeds
+    ) -> UInt64 {
+        hash(key(of: entry(reference), home: home), seeds)
     }
 
     // MARK: Reading and writing

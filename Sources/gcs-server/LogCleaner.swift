@@ -2,12 +2,16 @@ internal import AppendOnlyFile
 internal import Commands
 internal import ControlStore
 
-/// Keeps the append-only file small: when it is more than twice what is alive, and 64 MiB, the things
-/// that its oldest segment tells of are told again where they are still there, and the segment goes.
+/// Keeps the append-only file small: when it is more than twice what is alive, and some MiB, the things that its
+/// oldest segments tell of are told again where they are still there, and the segments go.
 ///
-/// So it is at most twice what is alive and 128 MiB, whatever is written how often: clients wait when they write
-/// more than can be told again meanwhile. What is told again was not changed for longest, and is cheap to find:
-/// nothing but the segment is read.
+/// What is alive of them is found in one of two ways. Where most was written over since, memory is walked over, and
+/// records that were not told of late are told again: no old line of a record is read. Where that turns out to be
+/// much, the walk ends, and the segment is read: what its lines tell of is looked up, and what is alive told again;
+/// so no more than a segment is told twice at a time.
+///
+/// So the file is at most twice what is alive and 128 MiB, whatever is written how often: clients wait when they write
+/// more than can be told again meanwhile.
 struct LogCleaner {
     private enum Phase {
         case idle
@@ -26,10 +30,17 @@ struct LogCleaner {
     private var oldest = (byteCount: 0, told: 0)
     /// Bytes that the file may come to before clients wait; of one that was loaded it is not less than it had.
     private var ceiling = Int.max
+    /// Milliseconds at which something was written last.
+    private var writtenAt: Int64 = 0
     /// Bytes told in the present epoch.
     private var epochByteCount = 0
-    /// The segments where the epochs before it ended, last first; as many as there are numbers but one.
-    private var epochEnds: [Int] = []
+    /// Where the epochs begin among all changes that were handed on, last first; fewer than there are numbers.
+    private var epochBegins: [UInt64] = [0]
+    /// What the walk over memory is for, if one is under way: the changes before a place; and bytes that it may tell
+    /// again.
+    private var walk: (upTo: UInt64, byteCountMax: Int)?
+    /// Before which place nothing is alive that a record's line tells.
+    private var renewedUpTo: UInt64 = 0
     private var cursor: UInt64 = 0
     private var counted = 0
     private var countedAt: Int64 = 0
@@ -40,6 +51,14 @@ struct LogCleaner {
     private static let changeByteCount = 95
     /// Bytes that the file may have above twice what is alive before something is done.
     private static let slackByteCount = 64 << 20
+    /// Bytes that it should have at most when an epoch ends, above twice what is alive.
+    private static let walkSlackByteCount = 48 << 20
+    /// Bytes written for each record that a walk looks at; and records at least.
+    private static let walkStep = (byteCount: 32, recordCount: 128)
+    /// The part of what would go for a walk that it may tell again.
+    private static let walkShare = 4
+    /// Milliseconds without a write after which clients seem to rest.
+    private static let restMilliseconds: Int64 = 200
     /// Bytes above twice what is alive that it may come to before clients wait: less than it may have, because
     /// what is alive is an estimate, and what is in the turn comes on top.
     private static let excessByteCount = 88 << 20
@@ -52,7 +71,7 @@ struct LogCleaner {
     /// Bytes told again for each byte written: half of them may be alive still.
     private static let stepFactor = 3
     /// Epochs that a log of the size that it should have has, and their numbers.
-    private static let epochs = (count: 5, numberCount: 7)
+    private static let epochs = (count: 6, numberCount: 7)
     /// Batches that are counted at a time, and milliseconds between the times.
     private static let countStep = (batches: 4000, milliseconds: Int64(50))
 
@@ -75,31 +94,34 @@ struct LogCleaner {
 
     /// Does a step; before the turn's changes are handed on.
     ///
-    /// - Parameter writtenByteCount: bytes that the last turn wrote.
+    /// - Parameters:
+    ///   - writtenByteCount: bytes that the last turn wrote.
+    ///   - position: behind all changes that were handed on.
     /// - Returns: whether more can be done at once; why it cannot go on, or nothing.
     mutating func step(
         _ store: inout ControlStore, _ writer: LogWriter, _ status: LogStatus,
-        writtenByteCount: Int
+        writtenByteCount: Int, position: UInt64
     ) -> (isMore: Bool, error: String) {
         store.setLogSegment(status.segments.last ?? 0)
-        advanceEpoch(&store, status, writtenByteCount)
+        if writtenByteCount > 0 { writtenAt = store.now }
+        advanceEpoch(&store, writer, status, writtenByteCount, position)
+        goOnWalking(&store, writtenByteCount)
         setCeiling(status)
         switch phase {
         case .idle:
-            // While nothing is written there is time: what is done now makes room for what comes.
-            let slack = writtenByteCount > 0 ? Self.slackByteCount : 0
-            guard Self.byteCount(status) > 2 * liveByteCount + slack,
-                status.segments.count > 1, liveByteCount > 0
-            else { return (false, "") }
+            guard isWorthCleaning(status, isResting: store.now - writtenAt > Self.restMilliseconds)
+            else {
+                return (false, "")
+            }
             _ = writer.takeOldest()
-            writer.readOldest()
+            writer.readOldest(choice(status))
             phase = .reading
-            oldest = (status.oldestByteCount, 0)
+            oldest = (isRenewed(status) ? 0 : status.oldestByteCount, 0)
         case .reading:
             guard let part = writer.takeOldest() else { return (false, "") }
             phase = part.error.isEmpty ? .telling(Renewal(of: part)) : .idle
             // The next one is read while this one is told.
-            if part.error.isEmpty, !part.lines.isEnd { writer.readOldest() }
+            if part.error.isEmpty, !part.lines.isEnd { writer.readOldest(choice(status)) }
             return (part.error.isEmpty, part.error)
         case .telling(var renewal):
             let isDone = renewal.step(
@@ -116,23 +138,75 @@ struct LogCleaner {
         return (false, "")
     }
 
-    /// Begins another epoch after a share of the log, once nothing is left of the one that had its
-    /// number before: what was told then would pass for the last word.
+    /// Whether the oldest segment is to go, or to be looked at for what is alive of it.
+    private func isWorthCleaning(_ status: LogStatus, isResting: Bool) -> Bool {
+        guard status.segments.count > 1, liveByteCount > 0 else { return false }
+        if isRenewed(status) { return true }
+        // While nothing is written there is time: what is done now makes room for what comes.
+        return Self.byteCount(status) > 2 * liveByteCount + (isResting ? 0 : Self.slackByteCount)
+    }
+
+    /// Whether a walk has had all records told again whose last word the oldest segment might have.
+    private func isRenewed(_ status: LogStatus) -> Bool {
+        renewedUpTo > 0 && status.oldestChanges.upperBound <= renewedUpTo
+    }
+
+    private func choice(_ status: LogStatus) -> OldestPart.Choice {
+        isRenewed(status) ? .others : .all
+    }
+
+    /// Begins another epoch after a share of the log, with a segment of its own, once nothing is left of the one
+    /// that had its number before: what was told then would pass for the last word.
     private mutating func advanceEpoch(
-        _ store: inout ControlStore, _ status: LogStatus, _ writtenByteCount: Int
+        _ store: inout ControlStore, _ writer: LogWriter, _ status: LogStatus,
+        _ writtenByteCount: Int, _ position: UInt64
     ) {
         epochByteCount += writtenByteCount
-        let size = 2 * liveByteCount + Self.slackByteCount
-        guard epochByteCount > size / Self.epochs.count, let first = status.segments.first,
-            let last = status.segments.last
-        else { return }
-        if epochEnds.count == Self.epochs.numberCount - 1 {
-            guard let end = epochEnds.last, end < first else { return }
-            epochEnds.removeLast()
+        guard epochByteCount > epochByteCountMax else { return }
+        if epochBegins.count == Self.epochs.numberCount - 1 {
+            // The one before all of these had the number.
+            guard let begin = epochBegins.last, status.oldestChanges.lowerBound >= begin else {
+                return
+            }
+            epochBegins.removeLast()
         }
-        epochEnds.insert(last, at: 0)
+        epochBegins.insert(position, at: 0)
+        writer.endSegment()
         store.advanceLogEpoch()
         epochByteCount = 0
+        if walk == nil { beginWalk(&store, status, position) }
+    }
+
+    private var epochByteCountMax: Int {
+        (2 * liveByteCount + Self.slackByteCount) / Self.epochs.count
+    }
+
+    // MARK: Walking over memory
+
+    /// Has as many of the oldest epochs told again as must go for the file to be small enough when the present one
+    /// ends.
+    private mutating func beginWalk(
+        _ store: inout ControlStore, _ status: LogStatus, _ position: UInt64
+    ) {
+        let room = 2 * liveByteCount + Self.walkSlackByteCount - epochByteCountMax
+        let late = epochBegins.prefix { position - $0 <= UInt64(max(room, 0)) }
+        guard let begin = late.last, begin > renewedUpTo else { return }
+        let byteCount = Self.byteCount(status) - Int(position - begin)
+        guard byteCount > epochByteCountMax / 2 else { return }
+        store.beginRenewal(lateCount: late.count)
+        walk = (begin, byteCount / Self.walkShare)
+    }
+
+    private mutating func goOnWalking(_ store: inout ControlStore, _ writtenByteCount: Int) {
+        guard let walk else { return }
+        let budget = max(writtenByteCount / Self.walkStep.byteCount, Self.walkStep.recordCount)
+        if store.renewRecords(budget: budget) {
+            renewedUpTo = walk.upTo
+            self.walk = nil
+        } else if store.renewedByteCount ?? 0 > walk.byteCountMax {
+            store.endRenewal()
+            self.walk = nil
+        }
     }
 
     /// Goes on when the turn's changes are handed on.
@@ -185,5 +259,8 @@ struct LogCleaner {
     }
 
     /// Stops: the log begins anew.
-    mutating func stop() { (phase, oldest) = (.idle, (0, 0)) }
+    mutating func stop(_ store: inout ControlStore) {
+        store.endRenewal()
+        (phase, oldest, walk) = (.idle, (0, 0), nil)
+    }
 }

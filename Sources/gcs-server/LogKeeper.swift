@@ -212,6 +212,8 @@ final class LogKeeper {
             sync: settings.appendSync.sync, version: JournalFormat.version, on: diskProcessors)
         writer = opened
         position = 0
+        cleaner.stop(&state.pointee.store)
+        cleaner = LogCleaner()
         watch = Watch(loop, opened.changed, .readable) { [unowned self] in statusChanged() }
         state.pointee.store.startJournal()
         state.pointee.store.setLogSegment(opened.status.segments.last ?? 0)
@@ -250,7 +252,9 @@ final class LogKeeper {
         let changes = state.pointee.store.journalBytes
         writtenByteCount = changes.count
         if !changes.isEmpty {
-            if let writer { position = writer.append(changes) }
+            if let writer {
+                position = writer.append(changes, others: state.pointee.store.otherJournalRanges)
+            }
             if let saving { _ = saving.writer.append(changes) }
         }
         state.pointee.store.clearJournal()
@@ -285,11 +289,12 @@ final class LogKeeper {
         guard loading == nil, state.pointee.store.isJournaling else { return false }
         cleaner.count(state.pointee.store)
         guard let writer, rewriting == nil else {
-            cleaner.stop()
+            cleaner.stop(&state.pointee.store)
             return false
         }
         let (isMore, error) = cleaner.step(
-            &state.pointee.store, writer, writer.status, writtenByteCount: writtenByteCount)
+            &state.pointee.store, writer, writer.status, writtenByteCount: writtenByteCount,
+            position: position)
         setCongested(writer.status)
         guard !error.isEmpty else { return isMore }
         log.write(.warning, "the append-only file is rewritten from memory: \(error)")

@@ -3,6 +3,7 @@ import ControlStore
 import RESP
 import Server
 import Settings
+import Testing
 
 /// A server with its clients in memory, on a clock that moves when told to.
 struct MemoryServer: ~Copyable {
@@ -95,6 +96,23 @@ struct MemoryServer: ~Copyable {
         core.state.pointee.store.commitJournal()
         defer { core.state.pointee.store.clearJournal() }
         return Array(core.state.pointee.store.journalBytes)
+    }
+
+    /// Expects that an empty server that takes in what this one told is the same.
+    func expectLoaded(from told: [UInt8], _ settings: ServerSettings, _ seed: UInt64) {
+        var other = MemoryServer(settings: settings)
+        other.advance(milliseconds: (clock - Self.start) / 1000)
+        // Replies to GCS.LOAD would fill memory for nothing.
+        other.send(told + Array("GCS.LOAD FINISH\r\n".utf8), from: "loader")
+        let replies = String(decoding: other.takeOutput("loader"), as: UTF8.self)
+        let refused = replies.split(separator: "\r\n").filter { $0 != "+OK" }
+        #expect(refused.isEmpty, "seed \(seed): \(refused.prefix(3))")
+        let wanted = core.state.pointee.store.digest()
+        let found = other.core.state.pointee.store.digest()
+        let missing = wanted.filter { !found.contains($0) }
+        let extra = found.filter { !wanted.contains($0) }
+        #expect(missing.isEmpty, "seed \(seed): missing \(missing.prefix(3))")
+        #expect(extra.isEmpty, "seed \(seed): extra \(extra.prefix(3))")
     }
 
     /// Full names of the commands that were called.
