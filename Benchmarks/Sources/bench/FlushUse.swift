@@ -100,19 +100,24 @@ struct FlushUse {
     private static func rows(_ before: Latencies.Samples, _ during: Latencies.Samples) -> [[String]] {
         let quiet = before.times
         let rows = [
-            ("PING", during.times), ("PING less waits for a processor", during.timesWithoutWaiting),
+            ("PING", during.times), ("PING less stops of the processors", during.timesWithoutStops),
+            ("PING less waits for a processor", during.timesWithoutWaiting),
             ("the loop's processor time in a PING", during.timesRunning),
         ]
         return [
             ["PING p99.9, longest before, ms", "\(quiet.at(0.999).text(2)), \(quiet.at(1).text(2))", ""],
-            ["longest (loop ran, waited) before", before.longest, ""],
+            ["longest (loop ran, waited, stopped) before", before.longest, ""],
+            ["stops of processors before", before.stops.text, ""],
         ]
             + rows.flatMap { name, times in
                 [
                     ["\(name), p99.9 while loading, ms", times.at(0.999).text(2), "< 2"],
                     ["\(name), longest while loading, ms", times.at(1).text(2), "< before + 10"],
                 ]
-            } + [["longest (loop ran, waited) while loading", during.longest, ""]]
+            } + [
+                ["longest (loop ran, waited, stopped) while loading", during.longest, ""],
+                ["stops of processors while loading", during.stops.text, ""],
+            ]
     }
 
     static func information(_ connection: Connection) -> [String: Int] {

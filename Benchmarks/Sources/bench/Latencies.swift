@@ -19,6 +19,10 @@ struct Latencies {
     /// What one PING took, and what the server's loop did meanwhile; in milliseconds.
     struct Sample {
         var time: Double
+        /// When it was sent.
+        var start: UInt64
+        /// While it was under way, a processor ran nobody: see `Stops`.
+        var stopped = 0.0
         /// On a processor.
         var running: Double
         /// Ready to run, but waiting for a processor; the pinger's own waiting included.
@@ -32,12 +36,18 @@ struct Latencies {
         var times: Times { Times(sorted: all.map(\.time).sorted()) }
         /// Without what other threads and programs took the processor for.
         var timesWithoutWaiting: Times { Times(sorted: all.map { max($0.time - $0.waiting, 0) }.sorted()) }
+        /// Without what the machine's host took the processors for.
+        var timesWithoutStops: Times { Times(sorted: all.map { max($0.time - $0.stopped, 0) }.sorted()) }
         /// What the loop itself ran while a PING was under way: one or two of its turns.
         var timesRunning: Times { Times(sorted: all.map(\.running).sorted()) }
-        /// The longest ones: time, of that the loop running, the loop waiting.
+        /// What was seen of the processors meanwhile.
+        var stops: Stops.Seen
+        /// The longest ones: time, of that the loop running, the loop waiting, a processor stopped.
         var longest: String {
             all.sorted { $0.time > $1.time }.prefix(5)
-                .map { "\($0.time.text(2)) (\($0.running.text(2)), \($0.waiting.text(2)))" }.joined(separator: ", ")
+                .map {
+                    "\($0.time.text(2)) (\($0.running.text(2)), \($0.waiting.text(2)), \($0.stopped.text(2)))"
+                }.joined(separator: ", ")
         }
     }
 
@@ -51,6 +61,7 @@ struct Latencies {
     func measure(seconds: Double, _ body: () throws -> Void) throws -> Samples {
         nonisolated(unsafe) let connection = try Connection(port: server.port)
         let state = State()
+        let stops = Stops()
         let finished = DispatchSemaphore(value: 0)
         let loop = LoopTime.Source(server.identifier)
         Thread.detachNewThread {
@@ -70,7 +81,13 @@ struct Latencies {
         if left > 0 { usleep(UInt32(left * 1e6)) }
         state.lock.withLock { state.isDone = true }
         finished.wait()
-        return Samples(all: state.samples)
+        let seen = stops.end()
+        return Samples(
+            all: state.samples.map { sample in
+                var sample = sample
+                sample.stopped = seen.milliseconds(from: sample.start, sample.time)
+                return sample
+            }, stops: seen)
     }
 
     private static func sample(_ connection: Connection, _ loop: LoopTime.Source, _ own: LoopTime.Source) -> Sample {
@@ -81,7 +98,7 @@ struct Latencies {
         let (loopSpent, ownSpent) = (loop.time - loopBefore, own.time - ownBefore)
         // The system adds up what a thread runs at its ticks, up to 4 ms late.
         return Sample(
-            time: time, running: min(loopSpent.running * 1000, time), waiting: (loopSpent.waiting + ownSpent.waiting) * 1000)
+            time: time, start: start, running: min(loopSpent.running * 1000, time), waiting: (loopSpent.waiting + ownSpent.waiting) * 1000)
     }
 }
 

@@ -128,16 +128,26 @@ final class ServerProcess {
     private static var allProcessors: String { "0-\(ProcessInfo.processInfo.processorCount - 1)" }
 
     /// Binds this process, threads that it starts later included, to a processor, if `taskset` is there.
-    static func pinSelf(processor: Int) throws {
-        guard hasSeveralProcessors, let taskset = try? path(of: "taskset") else { return }
+    static func pinSelf(processor: Int) {
+        _ = pin("\(ProcessInfo.processInfo.processIdentifier)", processor, options: ["--all-tasks"])
+    }
+
+    /// Binds the calling thread to a processor; whether it is.
+    static func pinThread(processor: Int) -> Bool {
+        let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+        guard let thread = link?.split(separator: "/").last else { return false }
+        return pin(String(thread), processor)
+    }
+
+    private static func pin(_ thread: String, _ processor: Int, options: [String] = []) -> Bool {
+        guard hasSeveralProcessors, let taskset = try? path(of: "taskset") else { return false }
         let process = Process()
         process.executableURL = URL(filePath: taskset)
-        process.arguments = [
-            "--all-tasks", "-cp", "\(processor)", "\(ProcessInfo.processInfo.processIdentifier)",
-        ]
+        process.arguments = options + ["-cp", "\(processor)", thread]
         process.standardOutput = FileHandle.nullDevice
-        try process.run()
+        guard (try? process.run()) != nil else { return false }
         process.waitUntilExit()
+        return process.terminationStatus == 0
     }
 
     static func path(of program: String) throws -> String {

@@ -39,7 +39,7 @@ if let unknown {
 let named = arguments.filter { !$0.hasPrefix("--") }
 let isQuick = arguments.contains("--quick")
 do {
-    try ServerProcess.pinSelf(processor: 1)
+    ServerProcess.pinSelf(processor: 1)
     var report = Report()
     if named.isEmpty || named.contains("throughput") {
         try Throughput(isQuick: isQuick).run(&report)
