@@ -49,6 +49,7 @@ bench-plasma: release venv ## object stores, ours and Arrow's in turns, a verdic
 
 bench-fragmentation: release venv ## random sizes in a store 90 % full; SECONDS=600 SEED=<number>
 	$(SWIFT)c -O Sources/PlasmaStore/BlockAllocator.swift Sources/PlasmaStore/Pool.swift \
+		Sources/PlasmaStore/Chunks.swift \
 		Benchmarks/plasma/fragmentation/main.swift -o .build/fragmentation
 	.build/fragmentation $(or $(SECONDS),600) $(or $(SEED),1) $(ARGS)
 	$(VENV)/bin/python Benchmarks/plasma/fragmentation/store.py .build/release/plasma-store \

@@ -3,12 +3,19 @@ internal import Glibc
 /// Bytes in one block: filled at the end, consumed at the front; holds no memory until used.
 public struct ByteBuffer: ~Copyable {
     private var base: UnsafeMutableRawPointer?
-    /// What is left in a larger block moves to its front only when it is at most half of it.
-    private static let movedByteCountMax = 64 << 10
     private var start = 0
     private var end = 0
     /// Bytes the block has room for.
-    public private(set) var capacity = 0
+    private var capacity = 0
+    /// Bytes of the block that were ever filled: what it takes of memory.
+    public private(set) var touchedByteCount = 0
+
+    /// What is left in a larger block moves to its front only when it is at most half of it.
+    private static let movedByteCountMax = 64 << 10
+    /// Growing never copies more than this.
+    private static let copiedByteCountMax = 64 << 10
+    /// Bytes that a larger block has at least: the system maps it, and moves its pages when it grows.
+    private static let mappedByteCountMin = 1 << 20
 
     /// An empty buffer without memory.
     public init() {}
@@ -41,6 +48,7 @@ public struct ByteBuffer: ~Copyable {
     public mutating func commit(_ byteCount: Int) {
         precondition(byteCount >= 0 && end + byteCount <= capacity, "filled more than reserved")
         end += byteCount
+        touchedByteCount = max(touchedByteCount, end)
     }
 
     /// Forgets the first `byteCount` bytes.
@@ -66,25 +74,28 @@ public struct ByteBuffer: ~Copyable {
         commit(source.count)
     }
 
-    /// Empties the buffer and gives its block back when that is above `keeping` bytes.
+    /// Empties the buffer and gives its block back when that takes more than `keeping` bytes.
     public mutating func reset(keeping: Int = 0) {
         start = 0
         end = 0
-        guard capacity > keeping else { return }
+        guard touchedByteCount > keeping else { return }
         free(base)
         base = nil
         capacity = 0
+        touchedByteCount = 0
     }
 
-    /// Gives up the block of an empty buffer; the caller frees it with the C library's `free`.
+    /// Gives up the block of an empty buffer, and says how many bytes of it take memory; the caller
+    /// frees it with the C library's `free`.
     public mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
         precondition(isEmpty, "a block taken from a buffer in use")
         guard let block = base else { return nil }
         defer {
             base = nil
             capacity = 0
+            touchedByteCount = 0
         }
-        return (block, capacity)
+        return (block, touchedByteCount)
     }
 
     private mutating func makeRoom(_ byteCount: Int) -> UnsafeMutableRawPointer {
@@ -96,8 +107,9 @@ public struct ByteBuffer: ~Copyable {
             end = filled
             if capacity - end >= byteCount { return base + end }
         }
-        // Doubling keeps appending linear; large blocks move by remapping, not by copying.
-        let wanted = max(end + byteCount, 2 * capacity, 512)
+        // Doubling keeps appending linear.
+        var wanted = max(end + byteCount, 2 * capacity, 512)
+        if wanted > Self.copiedByteCountMax { wanted = max(wanted, Self.mappedByteCountMin) }
         guard let grown = realloc(base, wanted) else {
             preconditionFailure("no memory for a buffer of \(wanted) bytes")
         }

@@ -122,10 +122,9 @@ struct Arena: ~Copyable {
     /// Whether the allocator's own memory is large and holds nothing.
     var isWorthFreeing: Bool { allocator.isWorthFreeing }
 
-    /// Gives up the allocator's own memory when nothing is allocated.
-    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
-        allocator.takeBlock()
-    }
+    /// Gives a part of the allocator's own memory back when nothing is allocated; says whether
+    /// there was one.
+    mutating func freeChunk() -> Bool { allocator.freeChunk() }
 
     /// Whether the allocator's links are sound; O(blocks), for tests.
     func invariantsHold() -> Bool { allocator.invariantsHold() }

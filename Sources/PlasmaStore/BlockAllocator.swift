@@ -142,13 +142,11 @@ struct BlockAllocator: ~Copyable {
 
 extension BlockAllocator {
     /// Whether nothing is taken and the bookkeeping of earlier blocks is large.
-    var isWorthFreeing: Bool {
-        blocks.slotCount > 4096 && freeGranuleCount == granuleCount
-    }
+    var isWorthFreeing: Bool { blocks.hasSpareChunks && freeGranuleCount == granuleCount }
 
-    /// Starts the bookkeeping anew when nothing is taken, and gives up the old.
-    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
-        guard isWorthFreeing else { return nil }
+    /// Gives a part of the bookkeeping's memory back when nothing is taken; says whether there was one.
+    mutating func freeChunk() -> Bool {
+        guard isWorthFreeing else { return false }
         // Everything has merged: one free block is left of each segment.
         var whole: [Block] = []
         while classMap != 0 {
@@ -159,7 +157,7 @@ extension BlockAllocator {
             removeFree(slot)
             blocks.remove(slot)
         }
-        let block = blocks.takeBlock()
+        let isFreed = blocks.freeChunk()
         for old in whole {
             var fresh = Block()
             fresh.start = old.start
@@ -171,7 +169,7 @@ extension BlockAllocator {
             appendIdle(slot, now: old.idleSince)
             blocks[slot].firstIdle = old.firstIdle
         }
-        return block
+        return isFreed
     }
 }
 

@@ -106,10 +106,9 @@ extension ObjectMemory {
         arena.giveBack(before: limit) || fallback?.arena.giveBack(before: limit) ?? false
     }
 
-    /// Gives up the allocator's own memory when nothing is allocated.
-    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
-        arena.takeBlock()
-    }
+    /// Gives a part of the allocator's own memory back when nothing is allocated; says whether
+    /// there was one.
+    mutating func freeChunk() -> Bool { arena.freeChunk() }
 
     /// Whether the allocators' links are sound; O(blocks), for tests.
     func invariantsHold() -> Bool {

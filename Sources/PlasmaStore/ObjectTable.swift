@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Identifiers
 
 /// Objects by id: linear hashing, which grows by one bucket per insertion and never stalls.
@@ -6,19 +5,16 @@ internal import Identifiers
 /// - Source: Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980.
 struct ObjectTable: ~Copyable {
     private var records = Pool<ObjectRecord>()
-    private var buckets: UnsafeMutablePointer<UInt32>
-    private var bucketCapacity = 1024
+    /// The first slot of each bucket; 0 for none.
+    private var buckets = Chunks<UInt32>()
     private var bucketCount = 1024
     private let seed: (UInt64, UInt64, UInt64)
 
     init() {
         var random = SystemRandomNumberGenerator()
         seed = (random.next(), random.next(), random.next() | 1)
-        buckets = Self.grown(nil, to: bucketCapacity)
-        buckets.initialize(repeating: 0, count: bucketCount)
+        buckets.grow()
     }
-
-    deinit { free(buckets) }
 
     /// Records in use, awaited ones included.
     var count: Int { records.count }
@@ -29,10 +25,8 @@ struct ObjectTable: ~Copyable {
     /// Whether the records' memory is large and empty.
     var isWorthFreeing: Bool { records.isWorthFreeing }
 
-    /// Gives up the memory of the records when there are none.
-    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
-        records.takeBlock()
-    }
+    /// Gives a part of the records' memory back when there are none; says whether there was one.
+    mutating func freeChunk() -> Bool { records.freeChunk() }
 
     subscript(slot: UInt32) -> ObjectRecord {
         @inline(__always) unsafeAddress { UnsafePointer(records.address(slot)) }
@@ -49,7 +43,7 @@ struct ObjectTable: ~Copyable {
     /// The slot of the record with this id; 0 when there is none.
     func find(_ id: RecordID) -> UInt32 {
         let hash = hash(id)
-        var slot = buckets[bucket(hash)]
+        var slot = buckets.address(bucket(hash)).pointee
         while slot != 0 {
             if records[slot].hash == hash, records[slot].id == id { return slot }
             slot = records[slot].nextFree
@@ -62,23 +56,23 @@ struct ObjectTable: ~Copyable {
         if records.count >= bucketCount { addBucket() }
         let slot = records.insert()
         let hash = hash(id)
-        let bucket = bucket(hash)
+        let bucket = buckets.address(bucket(hash))
         records[slot].id = id
         records[slot].state = state
         records[slot].hash = hash
-        records[slot].nextFree = buckets[bucket]
-        buckets[bucket] = slot
+        records[slot].nextFree = bucket.pointee
+        bucket.pointee = slot
         return slot
     }
 
     /// Removes the record of a slot.
     mutating func remove(_ slot: UInt32) {
-        let bucket = bucket(records[slot].hash)
+        let bucket = buckets.address(bucket(records[slot].hash))
         let next = records[slot].nextFree
-        if buckets[bucket] == slot {
-            buckets[bucket] = next
+        if bucket.pointee == slot {
+            bucket.pointee = next
         } else {
-            var before = buckets[bucket]
+            var before = bucket.pointee
             while records[before].nextFree != slot { before = records[before].nextFree }
             records[before].nextFree = next
         }
@@ -103,32 +97,19 @@ struct ObjectTable: ~Copyable {
 
     /// Adds one bucket and moves what belongs there from the one it was split from.
     private mutating func addBucket() {
-        if bucketCount == bucketCapacity {
-            bucketCapacity *= 2
-            buckets = Self.grown(buckets, to: bucketCapacity)
-        }
+        if bucketCount == buckets.capacity { buckets.grow() }
         let new = bucketCount
         let topBit = 1 << (Int.bitWidth - 1 - new.leadingZeroBitCount)
-        let old = new & (topBit - 1)
-        var slot = buckets[old]
+        let old = buckets.address(new & (topBit - 1))
+        var slot = old.pointee
         bucketCount += 1
-        buckets[old] = 0
-        buckets[new] = 0
+        old.pointee = 0
         while slot != 0 {
             let next = records[slot].nextFree
-            let target = bucket(records[slot].hash)
-            records[slot].nextFree = buckets[target]
-            buckets[target] = slot
+            let target = buckets.address(bucket(records[slot].hash))
+            records[slot].nextFree = target.pointee
+            target.pointee = slot
             slot = next
         }
-    }
-
-    private static func grown(
-        _ old: UnsafeMutablePointer<UInt32>?, to capacity: Int
-    ) -> UnsafeMutablePointer<UInt32> {
-        guard let grown = realloc(old, 4 * capacity) else {
-            preconditionFailure("no memory for an index of \(capacity) buckets")
-        }
-        return grown.assumingMemoryBound(to: UInt32.self)
     }
 }

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// What a `Pool` keeps: plain bytes that can be a link of the pool's free list.
 protocol Pooled: BitwiseCopyable {
     /// The next free slot while this one is free.
@@ -9,19 +7,13 @@ protocol Pooled: BitwiseCopyable {
 }
 
 /// Elements under stable slot numbers 1, 2, ...; 0 means "none" wherever a slot is kept.
-///
-/// One block that grows by doubling: the C library moves large blocks by remapping their pages, so
-/// growing never copies much at once.
 struct Pool<Element: Pooled>: ~Copyable {
-    private var base: UnsafeMutablePointer<Element>?
-    private var capacity = 0
+    private var chunks = Chunks<Element>()
     private var firstFree: UInt32 = 0
     /// Slots ever used; they are `1...slotCount`.
     private(set) var slotCount = 0
     /// Slots in use.
     private(set) var count = 0
-
-    deinit { Glibc.free(base) }
 
     /// The element of a slot in use, or what `Element.free` left there.
     subscript(slot: UInt32) -> Element {
@@ -29,11 +21,11 @@ struct Pool<Element: Pooled>: ~Copyable {
         @inline(__always) unsafeMutableAddress { address(slot) }
     }
 
-    /// Where the element of a slot is; valid until the next insertion or removal.
+    /// Where the element of a slot is; it stays there.
     @inline(__always)
     func address(_ slot: UInt32) -> UnsafeMutablePointer<Element> {
         precondition(slot != 0 && slot <= UInt32(truncatingIfNeeded: slotCount), "no such slot")
-        return base.unsafelyUnwrapped + Int(slot) - 1
+        return chunks.address(Int(slot) - 1)
     }
 
     /// A slot for `element`.
@@ -52,9 +44,9 @@ struct Pool<Element: Pooled>: ~Copyable {
             self[slot].nextFree = 0
             return slot
         }
-        if slotCount == capacity { grow() }
+        if slotCount == chunks.capacity { grow() }
         slotCount += 1
-        (base.unsafelyUnwrapped + slotCount - 1).initialize(to: Element.free)
+        chunks.address(slotCount - 1).initialize(to: Element.free)
         return UInt32(slotCount)
     }
 
@@ -68,27 +60,24 @@ struct Pool<Element: Pooled>: ~Copyable {
     }
 
     private mutating func grow() {
-        let wanted = max(2 * capacity, 64)
-        precondition(wanted < Int(UInt32.max), "too many entries")
-        guard let grown = realloc(base, wanted * MemoryLayout<Element>.stride) else {
-            preconditionFailure("no memory for \(wanted) entries")
-        }
-        base = grown.assumingMemoryBound(to: Element.self)
-        capacity = wanted
+        precondition(chunks.capacity < Int(UInt32.max) / 2, "too many entries")
+        chunks.grow()
     }
 
-    /// The block of an empty pool, when it is worth giving up.
-    mutating func takeBlock() -> (base: UnsafeMutableRawPointer, byteCount: Int)? {
-        guard isWorthFreeing, let block = base else { return nil }
-        defer {
-            base = nil
-            capacity = 0
-        }
-        return (UnsafeMutableRawPointer(block), capacity * MemoryLayout<Element>.stride)
-    }
+    /// Whether there is more memory than an empty pool keeps.
+    var hasSpareChunks: Bool { chunks.chunkCount > 1 }
 
-    /// Whether `takeBlock()` has something to give.
-    var isWorthFreeing: Bool { count == 0 && capacity > 4096 }
+    /// Whether `freeChunk()` has something to give back.
+    var isWorthFreeing: Bool { count == 0 && hasSpareChunks }
+
+    /// Gives a part of an empty pool's memory back to the system.
+    ///
+    /// - Returns: whether there was one.
+    mutating func freeChunk() -> Bool {
+        guard isWorthFreeing else { return false }
+        chunks.shrink()
+        return true
+    }
 
     private mutating func forgetSlots() {
         firstFree = 0

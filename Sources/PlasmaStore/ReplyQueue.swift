@@ -22,7 +22,7 @@ public struct ReplyQueue: ~Copyable {
     var isFull: Bool { !later.isEmpty }
 
     /// Bytes of memory taken.
-    var capacity: Int { bytes.capacity + later.capacity }
+    var touchedByteCount: Int { bytes.touchedByteCount + later.touchedByteCount }
 
     /// Bytes that go before the next descriptor.
     public var sendableCount: Int { min(descriptors.first?.offset ?? .max, bytes.count) }

@@ -75,7 +75,8 @@ public final class Session {
 
     /// Bytes of the memory that its buffers take.
     var bufferByteCount: Int {
-        input.capacity + output.capacity + (subscription?.queue.capacity ?? 0)
+        input.touchedByteCount + output.touchedByteCount
+            + (subscription?.queue.touchedByteCount ?? 0)
     }
 }
 

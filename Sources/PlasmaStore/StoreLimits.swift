@@ -29,7 +29,7 @@ public struct StoreLimits: Sendable {
     /// Milliseconds that a node manager may let creates wait after the last room that it made.
     public var graceMillisecondsMax: Int64 = 3_600_000
     /// Objects handled in one go before others get their turn.
-    public var sliceCountMax = 64
+    public var sliceCountMax = 32
     /// Bytes copied in one go before others get their turn.
     public var sliceByteCountMax = 128 << 10
     /// Requests of one client answered in one go before others get their turn.

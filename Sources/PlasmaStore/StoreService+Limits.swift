@@ -31,6 +31,8 @@ extension StoreService {
 
     /// Bytes of buffers that a session keeps while they are empty.
     private static let keptByteCountMax = 4096
+    /// The same of a queue of notifications.
+    private static let keptQueueByteCountMax = 64 << 10
 
     /// Counts the memory of a session's buffers; the largest goes when all together are too large.
     ///
@@ -42,13 +44,20 @@ extension StoreService {
             keptByteCount > Self.keptByteCountMax || keptByteCount != session.countedByteCount
                 || session.isClosing
         else { return }
-        if session.input.isEmpty, session.input.capacity > Self.keptByteCountMax {
+        if session.input.isEmpty, session.input.touchedByteCount > Self.keptByteCountMax {
             trash.append(session.input.takeBlock())
         }
-        if session.output.bytes.isEmpty, session.output.bytes.capacity > Self.keptByteCountMax {
+        if session.output.bytes.isEmpty,
+            session.output.bytes.touchedByteCount > Self.keptByteCountMax
+        {
             trash.append(session.output.bytes.takeBlock())
         }
         trash.append(session.output.takeIdleBlock())
+        if let subscription = session.subscription, subscription.queue.isEmpty,
+            subscription.queue.touchedByteCount > Self.keptQueueByteCountMax
+        {
+            trash.append(subscription.queue.takeBlock())
+        }
         let byteCount = session.isClosing ? 0 : session.bufferByteCount
         bufferedByteCount += byteCount - session.countedByteCount
         session.countedByteCount = byteCount

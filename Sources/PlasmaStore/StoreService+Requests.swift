@@ -177,10 +177,9 @@ extension StoreService {
         while store.arena.giveBack(before: limit.tick) {
             guard hasTime() else { return true }
         }
-        trash.append(store.table.takeBlock())
-        trash.append(store.links.takeBlock())
-        trash.append(store.arena.takeBlock())
-        while trash.freePiece() {
+        while store.table.freeChunk() || store.links.freeChunk() || store.arena.freeChunk()
+            || trash.freePiece()
+        {
             guard hasTime() else { return true }
         }
         return false

@@ -20,7 +20,7 @@ extension StoreService {
         do throws(WireError) {
             var left = limits.requestCountPerTurn
             while position < bytes.count, !session.isFinished {
-                guard left > 0 else {
+                guard position == 0 || left > 0 && hasTime() else {
                     enqueue(session)
                     break
                 }

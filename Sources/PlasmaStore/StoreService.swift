@@ -2,7 +2,7 @@ internal import PlasmaProtocol
 
 /// The store's side of the protocol: bytes in, bytes and descriptors out.
 ///
-/// It knows no socket. Long requests are done in slices. The caller hands over what it received, lets `work(while:)`
+/// It knows no socket. Long requests are done in slices. The caller hands over what it received, lets `work()`
 /// run between its turns, and sends what `takeChanged()` names.
 public final class StoreService {
     var store: ObjectStore
@@ -25,6 +25,9 @@ public final class StoreService {
     /// Sessions whose request waits for objects that are being written to the external store.
     var roomWaiters: [Session] = []
     var messages: [String] = []
+    /// Whether the present turn has time for one more request of a client, or one more slice; set by
+    /// the caller.
+    public var hasTime: () -> Bool = { true }
     /// A line for the debug string from the caller, about its turns.
     public var turnLine: (() -> String)?
     /// What came of the external store's work, not all noted yet.
@@ -123,10 +126,10 @@ public final class StoreService {
         return max(0, largestFrame(session) - session.input.count)
     }
 
-    /// Does slices of what is left to do.
+    /// Does slices of what is left to do: one, and more while the turn has time.
     ///
     /// - Returns: whether there is more.
-    public func work(while hasTime: () -> Bool) -> Bool {
+    public func work() -> Bool {
         if !results.isEmpty { noteExternalResults() }
         if hasRestores { pumpRestores() }
         while firstQueued < queue.count {
@@ -152,7 +155,7 @@ public final class StoreService {
         return sessions
     }
 
-    /// Whether `work(while:)` has something to do.
+    /// Whether `work()` has something to do.
     public var hasWork: Bool { firstQueued < queue.count || hasRestores || !results.isEmpty }
 
     /// Whether `takeChanged()` has something to give.

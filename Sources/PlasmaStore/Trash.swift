@@ -8,7 +8,7 @@ struct Trash: ~Copyable {
 
     /// Blocks below this are freed at once.
     static let byteCountMin = 256 << 10
-    private static let pieceByteCount = 128 << 10
+    private static let pieceByteCount = 64 << 10
     private static let pageByteCount = 4096
 
     deinit { for block in blocks { free(block.base) } }

@@ -35,7 +35,6 @@ extension Connection {
             end(subscription.socket, because: reason)
             return
         }
-        if subscription.queue.isEmpty { subscription.queue.reset(keeping: 64 << 10) }
         if isSent, subscription.isReporting { program.service.resume(session) }
         watch(subscription.socket, isSending: !subscription.queue.isEmpty)
     }

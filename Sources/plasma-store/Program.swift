@@ -44,9 +44,9 @@ final class Program {
 
     /// Work ends so long after the beginning of a turn, sending and giving memory back somewhat
     /// later; each does one slice at least.
-    private static let workNanoseconds: UInt64 = 150_000
-    private static let sendNanoseconds: UInt64 = 200_000
-    private static let memoryNanoseconds: UInt64 = 200_000
+    private static let workNanoseconds: UInt64 = 100_000
+    private static let sendNanoseconds: UInt64 = 150_000
+    private static let memoryNanoseconds: UInt64 = 150_000
     /// Turns that took all their time already put giving memory back off, so many in a row at most.
     private static let putOffCountMax = 16
     private var putOffCount = 0
@@ -101,6 +101,9 @@ final class Program {
         if isMeasuring {
             service.turnLine = { [unowned self] in meter?.takeLine() ?? "" }
             meter = TurnMeter()
+        }
+        service.hasTime = { [unowned self] in
+            SystemClock.monotonicNanoseconds < turnBegan + Self.workNanoseconds
         }
         loop.run { afterTurn() }
     }
@@ -176,8 +179,7 @@ final class Program {
         meter?.end(.events)
         if service.hasWork {
             updateTime()
-            let end = turnBegan + Self.workNanoseconds
-            _ = service.work { SystemClock.monotonicNanoseconds < end }
+            _ = service.work()
         }
         meter?.end(.work)
         logMessages()

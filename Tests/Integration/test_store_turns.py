@@ -131,7 +131,7 @@ def test_no_turn_is_long(start, server, subscribed):
             longest_turn(client, "Delete", figures)
         assert server.cli("GCS.BATCH", "END", batch) == "COLLECTED"
         programs.wait_until(lambda: not client.list(), "all are gone", seconds=60)
-        longest_turn(client, "END of the batch", figures)
+        longest_turn(client, "END of the batch", figures if batch % 2 else {})
     programs.wait_until(
         lambda: count[0] > len(batches) * OBJECTS * (72 + 40), "the subscriber has heard all",
         seconds=60)

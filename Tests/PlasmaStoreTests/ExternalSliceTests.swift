@@ -25,7 +25,7 @@ import Testing
     /// Has all ten objects written, and the result taken but not noted.
     private func evictAll(_ store: TestStore, _ client: TestClient) throws {
         receive(client) { ByteCountMessage(byteCount: 10_000).write(.evictRequest, to: &$0) }
-        while store.service.work(while: { true }) {}
+        while store.service.work() {}
         var wait = pollfd(
             fd: try #require(store.service.externalDescriptor), events: Int16(POLLIN), revents: 0)
         // The first result may be that of the sweep.
@@ -33,7 +33,9 @@ import Testing
             #expect(poll(&wait, 1, 30_000) == 1)
             store.service.takeExternalResults()
             guard case .swept? = store.service.results.next else { break }
-            _ = store.service.work(while: { false })
+            store.service.hasTime = { false }
+            _ = store.service.work()
+            store.service.hasTime = { true }
         }
     }
 
@@ -43,13 +45,15 @@ import Testing
         let other = try store.client()
         for index in 0..<10 { #expect(try client.put(testID(index), 1000) == nil) }
         try evictAll(store, client)
+        store.service.hasTime = { false }
         // Objects that were noted, and others, are deleted or read after each slice.
         for index in [first, 9 - first / 2, (first + 5) % 10] {
-            _ = store.service.work(while: { false })
+            _ = store.service.work()
             receive(other) { DeleteRequest.write([testID(index)], to: &$0) }
             receive(other) { IDMessage(id: testID(index)).write(.containsRequest, to: &$0) }
             #expect(store.isSound)
         }
+        store.service.hasTime = { true }
         store.settle()
         #expect(store.isSound)
         while !other.session.output.bytes.isEmpty {

@@ -236,7 +236,7 @@ final class TestDirectory {
             var buffer = ByteBuffer()
             write(&buffer)
             buffer.array.withUnsafeBytes { store.service.receive(client.session, $0) }
-            while store.service.work(while: { true }) {}
+            while store.service.work() {}
         }
         ask { DeleteRequest.write([testID(0), testID(1)], to: &$0) }
         _ = try client.reply(.deleteReply)

@@ -69,6 +69,7 @@ import Testing
             limits.sliceByteCountMax = 500
             limits.requestCountPerTurn = 3
         }
+        store.service.hasTime = { random.next() % 2 == 0 }
         var clients: [TestClient] = []
         var dropped = 0
         for step in 0..<3000 {
@@ -83,7 +84,7 @@ import Testing
                 let piece = sent.prefix(1 + Int(random.next() % UInt64(sent.count)))
                 sent = sent.dropFirst(piece.count)
                 Array(piece).withUnsafeBytes { store.service.receive(client.session, $0) }
-                _ = store.service.work { random.next() % 2 == 0 }
+                _ = store.service.work()
             }
             if random.next() % 4 == 0 { store.settle() }
             store.pass(milliseconds: 1)

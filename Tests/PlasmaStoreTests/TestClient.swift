@@ -38,7 +38,7 @@ final class TestStore {
     /// Does all work that is left.
     func settle() {
         var turns = 0
-        while service.work(while: { true }) || service.hasWork {
+        while service.work() || service.hasWork {
             turns += 1
             precondition(turns < 1_000_000, "the store never comes to rest")
         }

@@ -28,7 +28,7 @@ struct ExternalResults {
 }
 
 extension StoreService {
-    /// Takes what was written to the external store and read from it; `work(while:)` makes a note of
+    /// Takes what was written to the external store and read from it; `work()` makes a note of
     /// it, in slices.
     public func takeExternalResults() {
         guard let worker = store.external?.worker else { return }
