@@ -64,7 +64,11 @@ final class RocksOptions: @unchecked Sendable {
         rocksdb_options_set_write_buffer_size(database, 32 << 20)
         rocksdb_options_set_max_write_buffer_number(database, 3)
         rocksdb_options_set_target_file_size_base(database, 32 << 20)
-        rocksdb_options_set_max_bytes_for_level_base(database, 128 << 20)
+        // The more new tables are merged at once, the less of the next level is written again for each.
+        rocksdb_options_set_level0_file_num_compaction_trigger(database, 12)
+        rocksdb_options_set_level0_slowdown_writes_trigger(database, 36)
+        rocksdb_options_set_level0_stop_writes_trigger(database, 48)
+        rocksdb_options_set_max_bytes_for_level_base(database, 384 << 20)
         rocksdb_options_set_level_compaction_dynamic_level_bytes(database, 1)
         rocksdb_options_set_compression(database, Int32(rocksdb_no_compression))
         rocksdb_options_set_bottommost_compression(database, Int32(rocksdb_lz4_compression))
