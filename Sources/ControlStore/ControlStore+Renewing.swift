@@ -15,9 +15,13 @@ extension ControlStore {
         journal.segment = UInt32(truncatingIfNeeded: number)
     }
 
+    /// Numbers that parts of the log have, in turn.
+    public static var logEpochNumberCount: Int { Int(Journal.epochNumberCount) }
+
     /// Begins another part of the log; there should be a few in all of it.
     ///
-    /// Its number comes again after six others: what was told under it before must be gone from the log by then.
+    /// Its number comes again after all others, `logEpochNumberCount` in all: what was told under it before must be
+    /// gone from the log by then.
     public mutating func advanceLogEpoch() {
         journal.advanceEpoch()
         renewal?.lateEpochs |= 1 << journal.epoch

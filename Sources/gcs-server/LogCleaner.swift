@@ -70,8 +70,8 @@ struct LogCleaner {
     private static let stepByteCount = 32 << 10
     /// Bytes told again for each byte written: half of them may be alive still.
     private static let stepFactor = 3
-    /// Epochs that a log of the size that it should have has, and their numbers.
-    private static let epochs = (count: 6, numberCount: 7)
+    /// Epochs that a log of the size that it should have has.
+    private static let epochCount = ControlStore.logEpochNumberCount - 1
     /// Batches that are counted at a time, and milliseconds between the times.
     private static let countStep = (batches: 4000, milliseconds: Int64(50))
 
@@ -163,7 +163,7 @@ struct LogCleaner {
     ) {
         epochByteCount += writtenByteCount
         guard epochByteCount > epochByteCountMax else { return }
-        if epochBegins.count == Self.epochs.numberCount - 1 {
+        if epochBegins.count == Self.epochCount {
             // The one before all of these had the number.
             guard let begin = epochBegins.last, status.oldestChanges.lowerBound >= begin else {
                 return
@@ -178,7 +178,7 @@ struct LogCleaner {
     }
 
     private var epochByteCountMax: Int {
-        (2 * liveByteCount + Self.slackByteCount) / Self.epochs.count
+        (2 * liveByteCount + Self.slackByteCount) / Self.epochCount
     }
 
     // MARK: Walking over memory
