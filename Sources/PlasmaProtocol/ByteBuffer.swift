@@ -16,6 +16,9 @@ public struct ByteBuffer: ~Copyable {
     private static let copiedByteCountMax = 64 << 10
     /// Bytes that a larger block has at least: the system maps it, and moves its pages when it grows.
     private static let mappedByteCountMin = 1 << 20
+    /// A block for as much at most that is known to be all does not grow: it may be an ordinary one, which is had
+    /// and given back faster.
+    private static let expectedByteCountMax = 256 << 10
 
     /// An empty buffer without memory.
     public init() {}
@@ -38,10 +41,14 @@ public struct ByteBuffer: ~Copyable {
     public var array: [UInt8] { [UInt8](bytes) }
 
     /// Room for `byteCount` more bytes, not initialised; follow with `commit(_:)`.
-    public mutating func reserve(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    ///
+    /// - Parameter expected: bytes that come from now on in all, where that is known; otherwise 0.
+    public mutating func reserve(
+        _ byteCount: Int, expecting expected: Int = 0
+    ) -> UnsafeMutableRawPointer {
         precondition(byteCount >= 0, "room for \(byteCount) bytes")
         if let base, capacity - end >= byteCount { return base + end }
-        return makeRoom(byteCount)
+        return makeRoom(byteCount, expected)
     }
 
     /// Counts the first `byteCount` bytes of the room that `reserve(_:)` gave as filled.
@@ -98,7 +105,9 @@ public struct ByteBuffer: ~Copyable {
         return (block, touchedByteCount)
     }
 
-    private mutating func makeRoom(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    private mutating func makeRoom(
+        _ byteCount: Int, _ expected: Int
+    ) -> UnsafeMutableRawPointer {
         let filled = end - start
         // What is left of a long queue is not moved again and again for little room.
         if let base, start > 0, start >= filled || capacity <= Self.movedByteCountMax {
@@ -109,7 +118,11 @@ public struct ByteBuffer: ~Copyable {
         }
         // Doubling keeps appending linear.
         var wanted = max(end + byteCount, 2 * capacity, 512)
-        if wanted > Self.copiedByteCountMax { wanted = max(wanted, Self.mappedByteCountMin) }
+        if expected >= byteCount, end + expected <= Self.expectedByteCountMax {
+            wanted = max(end + expected, 512)
+        } else if wanted > Self.copiedByteCountMax {
+            wanted = max(wanted, Self.mappedByteCountMin)
+        }
         guard let grown = realloc(base, wanted) else {
             preconditionFailure("no memory for a buffer of \(wanted) bytes")
         }

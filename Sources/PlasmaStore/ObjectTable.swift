@@ -5,7 +5,7 @@ internal import Identifiers
 /// - Source: Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980.
 struct ObjectTable: ~Copyable {
     private var records = Pool<ObjectRecord>()
-    /// The first slot of each bucket; 0 for none.
+    /// The first slot of each bucket; 0 for none, as a chunk begins: none is ever given back.
     private var buckets = Chunks<UInt32>()
     private var bucketCount = 1024
     private let seed: (UInt64, UInt64, UInt64)

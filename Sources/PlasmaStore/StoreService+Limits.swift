@@ -14,10 +14,12 @@ extension StoreService {
     }
 
     /// Bytes of the first frame in the buffer, as far as its header tells.
-    func largestFrame(_ session: Session) -> Int {
+    func largestFrame(_ session: Session) -> Int { largestFrame(session, session.input.bytes) }
+
+    /// The same of bytes that are about to be put there.
+    func largestFrame(_ session: Session, _ bytes: UnsafeRawBufferPointer) -> Int {
         guard !session.isAwaitingDescriptor, session.refusal == nil,
-            let header = try? FrameHeader(
-                reading: session.input.bytes, bodyByteCountMax: dataByteCountMax)
+            let header = try? FrameHeader(reading: bytes, bodyByteCountMax: dataByteCountMax)
         else { return 0 }
         return FrameHeader.byteCount + header.bodyByteCount
     }

@@ -93,7 +93,10 @@ public final class StoreService {
         if let passed { session.accept(passed) }
         if session.input.isEmpty, session.operation == nil {
             let consumed = run(session, bytes)
-            session.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[consumed...])
+            guard !rest.isEmpty else { return afterRun(session) }
+            _ = session.input.reserve(rest.count, expecting: largestFrame(session, rest))
+            session.input.append(rest)
         } else {
             session.input.append(bytes)
             runInput(session)

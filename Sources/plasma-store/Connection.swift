@@ -93,7 +93,9 @@ extension Connection {
         let missing = program.service.missingByteCount(session)
         let isDirect = missing >= Self.directByteCountMin
         let capacity = isDirect ? min(missing, Self.directByteCountMax) : program.scratch.count
-        let room = isDirect ? session.input.reserve(capacity) : program.scratch.baseAddress
+        let room =
+            isDirect
+            ? session.input.reserve(capacity, expecting: missing) : program.scratch.baseAddress
         var passedCount: Int32 = 0
         let count = gcs_receive_descriptors(
             socket, room, capacity, 0, program.passed, &passedCount)
